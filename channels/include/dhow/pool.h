@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - a pool gives out blocks of one segment of shared memory.
+ *
+ * Each node has a default pool; an application may create more. A block has one
+ * owner at a time: a process, a message in a channel, or nobody. When a process
+ * dies, its blocks return to their pool by themselves.
+ */
+#ifndef DHOW_POOL_H
+#define DHOW_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dhow_pool;
+
+struct dhow_pool_stats {
+	uint64_t bytes;		/* that the pool can give out in all */
+	uint64_t free_bytes;	/* not given out; a moment's value */
+	uint64_t block_max;	/* largest block that an empty pool gives */
+	uint64_t blocks;	/* given out */
+};
+
+/**
+ * dhow_pool_create - make a pool in a new segment.
+ * @bytes: memory for blocks, 64 KiB to 1 TiB; rounded up to 64 KiB. All of it is
+ *         committed here, so that a pool which does not fit fails now and no
+ *         access faults later.
+ * @ret_pool: on success an attached pool; release with dhow_pool_close(). The
+ *         segment lives as long as one process of the node holds it.
+ *
+ * Blocking: for the time that the kernel needs to clear @bytes. Thread-safe.
+ * Return: 0; -EINVAL @bytes out of range; -ENOMEM memory, limit or /dev/shm quota
+ * is too small (the text says which and how much there is); -ENOTCONN no
+ * dhow_init(); -ENFILE too many segments on this node.
+ */
+int dhow_pool_create(uint64_t bytes, struct dhow_pool **ret_pool);
+
+/* The node's own pool. Borrowed; never close it. NULL before dhow_init(). */
+struct dhow_pool *dhow_pool_default(void);
+
+/* Give up the handle; NULL is allowed. Blocks in use stay valid until freed. */
+void dhow_pool_close(struct dhow_pool *pool);
+
+/* Fill @ret_stats. Cost: a walk over the pool's tree; not for hot paths. Thread-safe. */
+void dhow_pool_stats(struct dhow_pool *pool, struct dhow_pool_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

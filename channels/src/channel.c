@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel.c - local channels: life, and the moves of messages on which send.c and recv.c
+ * build the public calls.
+ */
+#include "src/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/context.h"
+#include "src/heap.h"
+#include "src/liveness.h"
+#include "src/recover.h"
+
+enum {
+	CAPACITY_DEFAULT = 128,
+	CAPACITY_MAX = 1 << 20,	/* as many slots fit in a block's word, channel_queued_word() */
+	INLINE_DEFAULT = 88,	/* slots of two cache lines */
+	INLINE_MIN = 24,	/* of one */
+	INLINE_MAX = 4056,	/* beyond, a block is cheaper than the copy */
+};
+_Static_assert(LAYOUT_CHANNELS <= 1 << 12, "channel_queued_word() has 12 bits for the channel");
+
+int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	struct ring ring = { .shm = shm,
+			     .capacity = shm->capacity,
+			     .stride = shm->stride,
+			     .inline_bytes = shm->inline_bytes };
+	uint64_t slots = shm->slots;
+
+	if (ring.capacity == 0 || ring.capacity > CAPACITY_MAX || ring.stride % LAYOUT_LINE != 0 ||
+	    ring.stride > INLINE_MAX + sizeof(struct shm_slot) ||
+	    ring.inline_bytes + sizeof(struct shm_slot) > ring.stride ||
+	    slots % LAYOUT_LINE != 0 || slots > segment->bytes ||
+	    (uint64_t)ring.capacity * ring.stride > segment->bytes - slots)
+		return -EPROTO;
+	ring.slots = segment->base + slots;
+	if ((ring.capacity & (ring.capacity - 1)) == 0)
+		ring.mask = ring.capacity - 1;
+	*ret_ring = ring;
+	return 0;
+}
+
+static void set_user(struct shm_channel *shm, unsigned process, bool on)
+{
+	uint64_t bit = UINT64_C(1) << (process % 64);
+
+	if (on)
+		atomic_fetch_or_explicit(&shm->users[process / 64], bit, memory_order_seq_cst);
+	else
+		atomic_fetch_and_explicit(&shm->users[process / 64], ~bit, memory_order_seq_cst);
+}
+
+/* How many handles of this process are open; guards segment->handles of all segments. */
+static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void hold(struct segment *segment, uint32_t index)
+{
+	pthread_mutex_lock(&handles_lock);
+	if (segment->handles[index]++ == 0)
+		set_user(&segment->channels[index], segment->me & (LAYOUT_PROCESSES - 1), true);
+	pthread_mutex_unlock(&handles_lock);
+}
+
+static void drop(struct segment *segment, uint32_t index)
+{
+	pthread_mutex_lock(&handles_lock);
+	if (--segment->handles[index] == 0)
+		channel_drop_user(segment, index, segment->me & (LAYOUT_PROCESSES - 1));
+	pthread_mutex_unlock(&handles_lock);
+}
+
+static bool has_users(const struct shm_channel *shm)
+{
+	for (unsigned i = 0; i < LAYOUT_PROCESSES / 64; i++)
+		if (atomic_load_explicit(&shm->users[i], memory_order_seq_cst))
+			return true;
+	return false;
+}
+
+/* Free what a closed channel holds. Each step is a swap, so a killed reaper's work can be
+ * done again by the next. */
+static void reap(struct segment *segment, uint32_t index, uint64_t closed)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	uint64_t reaping = WORD(WORD_SERIAL(closed), CHANNEL_REAPING, segment->me);
+	uint32_t block = shm->block;
+	struct ring ring;
+
+	if (!atomic_compare_exchange_strong_explicit(&shm->word, &closed, reaping,
+						     memory_order_acq_rel, memory_order_relaxed))
+		return;
+	if (channel_ring(segment, index, &ring) == 0)
+		for (uint32_t i = 0; i < ring.capacity; i++) {
+			uint32_t held = ring_slot(&ring, i)->block;
+
+			if (heap_valid(segment, held))
+				heap_free(segment, held, channel_queued_word(index, i));
+		}
+	if (heap_valid(segment, block))
+		heap_free(segment, block, WORD(index, BLOCK_SLOTS, 0));
+	atomic_compare_exchange_strong_explicit(&shm->word, &reaping,
+						WORD(WORD_SERIAL(closed), CHANNEL_FREE, 0),
+						memory_order_acq_rel, memory_order_relaxed);
+}
+
+void channel_drop_user(struct segment *segment, uint32_t index, unsigned process)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	uint64_t word;
+
+	set_user(shm, process, false);
+	word = atomic_load_explicit(&shm->word, memory_order_acquire);
+	if (WORD_STATE(word) == CHANNEL_CLOSED && segment->me && !has_users(shm))
+		reap(segment, index, word);
+}
+
+static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
+{
+	struct dhow_channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		return NULL;
+	channel->segment = segment;
+	channel->index = index;
+	channel->generation = generation;
+	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
+	channel->address = (struct dhow_address){ .job = segment->shm->job,
+						  .node = segment->shm->node,
+						  .segment = segment->id,
+						  .index = index,
+						  .generation = generation };
+	return channel;
+}
+
+void channel_free(struct dhow_channel *channel)
+{
+	drop(channel->segment, channel->index);
+	free(channel);
+}
+
+int channel_close_for_all(struct dhow_channel *channel)
+{
+	struct shm_channel *shm = channel->ring.shm;
+	uint64_t open = WORD(channel->generation, CHANNEL_OPEN, 0);
+
+	if (!atomic_compare_exchange_strong_explicit(
+		    &shm->word, &open, WORD(channel->generation, CHANNEL_CLOSED, 0),
+		    memory_order_seq_cst, memory_order_relaxed))
+		return dhow_fail(-EPIPE, "the channel was destroyed already");
+	wait_wake_all(&shm->wait_in, channel->segment->bell);
+	wait_wake_all(&shm->wait_out, channel->segment->bell);
+	return 0;
+}
+
+/* Claim a free entry of the channel table. */
+static int claim_entry(struct segment *segment, int index_wanted, uint32_t *ret_index)
+{
+	/* Entry 0 is the gateway's. */
+	uint32_t first = index_wanted < 0 ? 1 : (uint32_t)index_wanted;
+	uint32_t end = index_wanted < 0 ? LAYOUT_CHANNELS : first + 1;
+
+	for (uint32_t i = first; i < end; i++) {
+		struct shm_channel *shm = &segment->channels[i];
+		uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed);
+		uint64_t mine = WORD(WORD_SERIAL(word), CHANNEL_MAKING, segment->me);
+
+		if (WORD_STATE(word) == CHANNEL_FREE && !has_users(shm) &&
+		    atomic_compare_exchange_strong_explicit(&shm->word, &word, mine,
+							    memory_order_acq_rel,
+							    memory_order_relaxed)) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return -ENFILE;
+}
+
+static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
+		       const struct dhow_channel_attr *attr, uint32_t stride)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	struct ring ring;
+
+	shm->block = block;
+	shm->slots = (uint64_t)((unsigned char *)heap_data(segment, block) - segment->base);
+	shm->capacity = attr->capacity;
+	shm->stride = stride;
+	shm->inline_bytes = stride - (uint32_t)sizeof(struct shm_slot);
+	atomic_store_explicit(&shm->retry_epoch, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->tail, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
+	channel_ring(segment, index, &ring);
+	ring_format(&ring);
+}
+
+static int check_attr(struct dhow_channel_attr *attr)
+{
+	if (attr->capacity == 0)
+		attr->capacity = CAPACITY_DEFAULT;
+	if (attr->inline_bytes == 0)
+		attr->inline_bytes = INLINE_DEFAULT;
+	if (attr->capacity > CAPACITY_MAX)
+		return dhow_fail(-EINVAL, "capacity %u: must be 1 to %d", attr->capacity,
+				 CAPACITY_MAX);
+	if (attr->inline_bytes < INLINE_MIN || attr->inline_bytes > INLINE_MAX)
+		return dhow_fail(-EINVAL, "inline_bytes %u: must be %d to %d", attr->inline_bytes,
+				 INLINE_MIN, INLINE_MAX);
+	return 0;
+}
+
+int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted, int index_wanted,
+		 struct dhow_channel **ret_channel)
+{
+	struct dhow_channel_attr attr = wanted ? *wanted : (struct dhow_channel_attr){ 0 };
+	uint32_t stride, block, index, generation;
+	struct dhow_channel *channel;
+	int rc = check_attr(&attr);
+
+	if (rc < 0)
+		return rc;
+	stride = (attr.inline_bytes + (uint32_t)sizeof(struct shm_slot) + LAYOUT_LINE - 1) /
+		 LAYOUT_LINE * LAYOUT_LINE;
+	rc = heap_alloc(segment, (uint64_t)stride * attr.capacity, &block);
+	if (rc < 0)
+		return dhow_fail(-ENOMEM, "channel of %u messages: the pool has no block of %llu bytes",
+				 attr.capacity, (unsigned long long)stride * attr.capacity);
+	rc = claim_entry(segment, index_wanted, &index);
+	if (rc < 0) {
+		heap_free_mine(segment, block);
+		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
+	}
+	generation = atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	channel = new_handle(segment, index, generation);
+	if (!channel) {
+		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
+				      memory_order_release);
+		heap_free_mine(segment, block);
+		return dhow_fail(-ENOMEM, "out of memory");
+	}
+	fill_entry(segment, index, block, &attr, stride);
+	hold(segment, index);
+	/* If we die before the next line, the block is still ours and goes back. */
+	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me), WORD(index, BLOCK_SLOTS, 0));
+	/* R4: pairs with A4 in channel_attach(). Publishes the entry and its slots. */
+	atomic_store_explicit(&segment->channels[index].word, WORD(generation, CHANNEL_OPEN, 0),
+			      memory_order_release);
+	channel_ring(segment, index, &channel->ring);
+	*ret_channel = channel;
+	return 0;
+}
+
+static bool is_open(const struct shm_channel *shm, uint32_t generation)
+{
+	/* A4: pairs with R4 in channel_make(). */
+	return atomic_load_explicit(&shm->word, memory_order_acquire) ==
+	       WORD(generation, CHANNEL_OPEN, 0);
+}
+
+int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
+		   struct dhow_channel **ret_channel)
+{
+	struct dhow_channel *channel;
+	struct shm_channel *shm;
+
+	if (index >= LAYOUT_CHANNELS)
+		return dhow_fail(-ESTALE, "channel %u does not exist", index);
+	shm = &segment->channels[index];
+	channel = new_handle(segment, index, generation);
+	if (!channel)
+		return dhow_fail(-ENOMEM, "out of memory");
+	/* First the mark, then the look: a destroyer sees the one, or we see the other. An entry
+	 * used by another channel by now has our mark for a moment, which delays its reaper. */
+	hold(segment, index);
+	if (!is_open(shm, generation) || channel_ring(segment, index, &channel->ring) < 0) {
+		drop(segment, index);
+		free(channel);
+		return dhow_fail(-ESTALE, "the channel was destroyed");
+	}
+	*ret_channel = channel;
+	return 0;
+}
+
+static int check_open(struct dhow_channel *channel)
+{
+	if (is_open(channel->ring.shm, channel->generation))
+		return 0;
+	return dhow_fail(-EPIPE, "the channel was destroyed");
+}
+
+/* The slot that a wait depends on belongs to a dead process: repair it. */
+static void look_for_dead(struct dhow_channel *channel, bool for_write)
+{
+	uint32_t owner = ring_blocker(&channel->ring, for_write);
+
+	if (owner && owner != channel->segment->me && liveness_dead(channel->segment, owner))
+		recover(channel->segment, owner);
+}
+
+struct attempt {
+	struct dhow_channel *channel;
+	uint64_t position;
+	struct shm_slot *slot;
+	uint64_t word;
+	unsigned tries;
+};
+
+enum { TRIES_A_LOOK = 256 };	/* a look at the owner costs a cache line of the table */
+
+static int try_write(void *arg)
+{
+	struct attempt *attempt = arg;
+	struct dhow_channel *channel = attempt->channel;
+	int rc = check_open(channel);
+
+	if (rc < 0)
+		return rc;
+	if (ring_claim_write(&channel->ring, channel->segment->me, &attempt->position))
+		return 0;
+	if (++attempt->tries % TRIES_A_LOOK == 1)
+		look_for_dead(channel, true);
+	return -EAGAIN;
+}
+
+static int try_read(void *arg)
+{
+	struct attempt *attempt = arg;
+	struct dhow_channel *channel = attempt->channel;
+	int rc;
+
+	if (ring_claim_read(&channel->ring, channel->segment->me, &attempt->slot, &attempt->word))
+		return 0;
+	rc = check_open(channel);
+	if (rc < 0)
+		return rc;
+	if (++attempt->tries % TRIES_A_LOOK == 1)
+		look_for_dead(channel, false);
+	return -EAGAIN;
+}
+
+int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position)
+{
+	struct attempt attempt = { .channel = channel };
+	struct segment *segment = channel->segment;
+	struct shm_slot *slot;
+	int rc = try_write(&attempt);
+
+	if (rc == -EAGAIN)
+		rc = wait_until(&channel->habit, &channel->ring.shm->wait_out, deadline_ns,
+				try_write, &attempt);
+	if (rc < 0)
+		return rc;
+	slot = ring_slot(&channel->ring, attempt.position);
+	slot->user = envelope->header.user;
+	slot->bytes = (uint32_t)bytes;
+	slot->block = block;
+	slot->sender = envelope->header.sender;
+	slot->tag = envelope->header.tag;
+	slot->route = envelope->route;
+	slot->flags = envelope->flags | (block ? SLOT_BLOCK : 0);
+	if (block)	/* from here on it is the slot's, also if we die before publishing */
+		heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
+			  channel_queued_word(channel->index, ring_index(&channel->ring, slot)));
+	else if (bytes)
+		memcpy(slot->payload, data, bytes);
+	ring_publish(&channel->ring, attempt.position);
+	wait_notify(&channel->ring.shm->wait_in, segment->bell);
+	if (ret_position)
+		*ret_position = attempt.position;
+	return 0;
+}
+
+int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
+		  uint64_t *ret_word)
+{
+	struct attempt attempt = { .channel = channel };
+	int rc = try_read(&attempt);
+
+	if (rc == -EAGAIN)
+		rc = wait_until(&channel->habit, &channel->ring.shm->wait_in, deadline_ns, try_read,
+				&attempt);
+	if (rc < 0)
+		return rc;
+	*ret_slot = attempt.slot;
+	*ret_word = attempt.word;
+	return 0;
+}
+
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block = slot->block;
+
+	if (!(slot->flags & SLOT_BLOCK))
+		return slot->bytes <= channel->ring.inline_bytes ?
+			       (void *)(uintptr_t)slot->payload :
+			       NULL;
+	if (!heap_valid(segment, block) || slot->bytes > heap_bytes(segment, block))
+		return NULL;
+	return heap_data(segment, block);
+}
+
+bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+		    bool keep_block)
+{
+	struct segment *segment = channel->segment;
+	const uint64_t mine = WORD(0, BLOCK_OWNED, segment->me);
+	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
+	bool had = false;
+
+	/* The block is ours before the slot is free; if we die in between, recover() finds the
+	 * slot still READING and gives the block back to it. */
+	if (block && heap_valid(segment, block))
+		had = heap_pass(segment, block,
+				channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
+				mine);
+	ring_release(&channel->ring, slot, word);
+	wait_notify(&channel->ring.shm->wait_out, segment->bell);
+	if (had && !keep_block)
+		heap_free(segment, block, mine);
+	return had;
+}
+
+struct block_attempt {
+	struct segment *segment;
+	size_t bytes;
+	uint32_t block;
+};
+
+static int try_block(void *arg)
+{
+	struct block_attempt *attempt = arg;
+
+	return heap_alloc(attempt->segment, attempt->bytes, &attempt->block);
+}
+
+int channel_block(struct segment *segment, size_t bytes, uint64_t deadline_ns, uint32_t *ret_block)
+{
+	struct block_attempt attempt = { .segment = segment, .bytes = bytes };
+	/* A try walks the tree when the pool is full: never spin on it. */
+	struct wait_habit habit = { .mode = DHOW_WAIT_SLEEP };
+	int rc = wait_until(&habit, &segment->shm->wait_block, deadline_ns, try_block, &attempt);
+
+	if (rc == -EMSGSIZE)
+		return dhow_fail(rc, "message of %zu bytes: the pool's largest block is %llu bytes",
+				 bytes, (unsigned long long)heap_block_max(segment));
+	if (rc < 0)
+		return rc == -EAGAIN ? rc : dhow_fail(rc, "no memory for %zu bytes in the pool", bytes);
+	*ret_block = attempt.block;
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel.h (internal) - the local side of a channel: table entry, handle, moving messages.
+ */
+#ifndef CHANNELS_CHANNEL_H
+#define CHANNELS_CHANNEL_H
+
+#include <pthread.h>
+
+#include <dhow/channel.h>
+
+#include "src/ring.h"
+#include "src/wait.h"
+
+struct remote {			/* of a channel whose home is another node (gateway.c) */
+	uint32_t stream;
+	uint64_t accepted;	/* messages pushed; guarded by lock */
+	pthread_mutex_t lock;	/* serialises this handle's senders; process-local */
+};
+
+struct dhow_channel {
+	struct segment *segment;	/* its home, or the node segment if remote */
+	struct ring ring;
+	uint32_t index;
+	uint32_t generation;
+	bool is_remote;
+	struct wait_habit habit;
+	struct dhow_address address;
+	struct remote remote;
+	char name[DHOW_NAME_MAX + 1];	/* if we published it */
+};
+
+/* What a message carries besides its bytes. */
+struct envelope {
+	struct dhow_header header;
+	uint32_t route;
+	uint32_t flags;
+};
+
+/* The tree word of a block that belongs to the message in slot @slot of channel @index. */
+static inline uint64_t channel_queued_word(uint32_t index, uint32_t slot)
+{
+	return WORD(index << 20 | slot, BLOCK_QUEUED, 0);
+}
+
+/* View of a table entry, checked. -EPROTO: damaged. */
+int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring);
+/* Process @process no longer holds it open; the last one of a closed channel reaps it. */
+void channel_drop_user(struct segment *segment, uint32_t index, unsigned process);
+
+/* Make a channel in @segment; -ENFILE, -ENOMEM. @index_wanted: LAYOUT_GATEWAY or -1. */
+int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, int index_wanted,
+		 struct dhow_channel **ret_channel);
+/* Attach to one of this node. -ESTALE. */
+int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
+		   struct dhow_channel **ret_channel);
+void channel_free(struct dhow_channel *channel);
+/* Mark it destroyed and wake all. -EPIPE: it was. */
+int channel_close_for_all(struct dhow_channel *channel);
+
+/* Put a message in: inline, or as @block (owned by us), which passes to the channel.
+ * Waits for a slot. *ret_position may be NULL. */
+int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position);
+/* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
+int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
+		  uint64_t *ret_word);
+/* End a claim; @keep_block: the block stays ours instead of being freed. False: no such block. */
+bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+		    bool keep_block);
+/* Payload of a claimed slot, checked. NULL: damaged. */
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot);
+/* A block with room for @bytes, waiting for memory. */
+int channel_block(struct segment *segment, size_t bytes, uint64_t deadline_ns, uint32_t *ret_block);
+
+#endif

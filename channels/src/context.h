@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.h - what this process knows: its node, its segments, its library thread.
+ */
+#ifndef CHANNELS_CONTEXT_H
+#define CHANNELS_CONTEXT_H
+
+#include <dhow/dhow.h>
+
+#include "src/protocol.h"
+#include "src/segment.h"
+
+struct dhow_pool {
+	struct segment segment;
+	uint32_t users;		/* handles; guarded by the context's lock */
+};
+
+/* Set dhow_error_text() and return @rc, so that it is one line: return dhow_fail(...). */
+int dhow_fail(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Attach as a task (@agent NULL) or as the node's agent. */
+int context_start(const struct dhow_node_peer *agent, const char *socket, uint64_t pool_bytes);
+
+/* The node's segment, with this thread made known; NULL and a text: not attached. */
+struct segment *context_node(void);
+uint32_t context_rank(void);
+
+/* The segment with this id, mapped and entered if need be; borrowed for the process's life. */
+int context_segment(uint32_t id, struct segment **ret_segment);
+/* Map, enter and number a segment of our own. */
+int context_add_pool(int fd, struct dhow_pool **ret_pool);
+void context_drop_pool(struct dhow_pool *pool);
+
+/* One request to the node's service; serialised among threads. @fd: -1 or passed along. */
+int context_request(struct node_request *request, int fd, struct node_reply *ret_reply,
+		    int *ret_fd, uint64_t deadline_ns);
+/* Send without an answer. */
+void context_tell(struct node_request *request);
+
+/* For the agent: the connection, and news that came on it. */
+int context_connection(void);
+int context_bell(void);
+void context_secret(uint8_t ret_secret[DHOW_SECRET_BYTES]);
+/* 1: news; 0: none now; -EHOSTDOWN: the daemon is gone. */
+int context_news(struct node_reply *ret_news);
+
+#endif

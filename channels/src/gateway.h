@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gateway.h - the contract between processes of a node and its agent.
+ *
+ * A process that opens a channel of another node takes a *stream* (a record in the node's
+ * segment). It sends by pushing a message into the gateway channel with the stream's index
+ * as route; the agent takes messages from there, forwards them in order, and counts in the
+ * stream what was deposited and received over there. At most GATEWAY_WINDOW messages of a
+ * stream are neither deposited nor failed, so the agent's queues are bounded by the number
+ * of streams. What needs an answer (recv, poll, peek) is a *request* record: the process
+ * fills it and pushes its index; the agent writes the answer and completes it.
+ *
+ * Everything below is the agent's side; the process's side is static in gateway.c. One
+ * thread. An agent that dies is noticed by its liveness word: all callers get -EHOSTDOWN.
+ */
+#ifndef CHANNELS_GATEWAY_H
+#define CHANNELS_GATEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dhow/address.h>
+#include <dhow/channel.h>
+#include <dhow/message.h>
+#include <dhow/node.h>
+
+enum { GATEWAY_WINDOW = 256 };
+
+enum gateway_kind {
+	GATEWAY_MESSAGE = 1,	/* @message goes to the channel of stream @index */
+	GATEWAY_REQUEST,	/* request @index wants to be served */
+	GATEWAY_CLOSE,		/* the process is done with stream @index: forget after delivery */
+};
+
+struct gateway_item {
+	enum gateway_kind kind;
+	uint32_t index;			/* of the stream or request */
+	struct dhow_message message;	/* GATEWAY_MESSAGE: lent until gateway_done() */
+	bool is_block;			/* data lies in a block of the node's pool */
+};
+
+enum gateway_op { GATEWAY_RECV = 1, GATEWAY_POLL, GATEWAY_PEEK, GATEWAY_PROBE };
+
+struct gateway_ask {			/* a request as the agent reads it */
+	enum gateway_op op;
+	struct dhow_address target;
+	uint32_t events;		/* POLL: mask */
+	uint64_t room;			/* RECV, PEEK: largest payload the caller takes */
+	uint64_t deadline_ns;		/* on this machine's clock */
+	uint32_t serial;		/* tells a reused record from this one */
+};
+
+struct dhow_gateway;
+
+/* Become the agent of the node that DHOW_NODE_FD leads to (instead of dhow_init()).
+ * @self: fabric address to publish. On success fills @ret_secret. -EPERM: not expected. */
+int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SECRET_BYTES],
+		  struct dhow_gateway **ret_gateway);
+void gateway_leave(struct dhow_gateway *gateway);
+
+uint32_t gateway_job(const struct dhow_gateway *gateway);
+uint32_t gateway_node(const struct dhow_gateway *gateway);
+uint32_t gateway_nodes(const struct dhow_gateway *gateway);
+
+/* The node's segment, to be registered with the fabric; and a pointer's offset in it. */
+void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t *ret_bytes);
+
+/* Readable when the gateway or a watched channel has news, or the daemon spoke. */
+int gateway_bell(const struct dhow_gateway *gateway);
+int gateway_daemon(const struct dhow_gateway *gateway);
+
+/* Announce that we are about to sleep; true = there is work, do not. Clears the bell. */
+bool gateway_arm(struct dhow_gateway *gateway);
+
+/* Next item, or false. Messages are lent: gateway_done() ends the loan (frees a block). */
+bool gateway_next(struct dhow_gateway *gateway, struct gateway_item *ret_item);
+void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item);
+/* Turn a lent block into the agent's own, so that the slot is free at once: afterwards
+ * item->message must be freed with dhow_message_free(). Inline data is not moved. */
+void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item);
+
+/* Where a stream leads. False: the record is not open. */
+bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_address *ret_target);
+/* Counters of a stream: absolute numbers of messages since it was opened; wakes waiters. */
+void gateway_deposited(struct dhow_gateway *gateway, uint32_t index, uint64_t count);
+void gateway_received(struct dhow_gateway *gateway, uint32_t index, uint64_t count);
+/* Sticky error of a stream (-EPIPE, -EHOSTDOWN, -ESTALE...); wakes waiters. */
+void gateway_fail(struct dhow_gateway *gateway, uint32_t index, int rc);
+/* After GATEWAY_CLOSE, when all is deposited or failed: the record may be used again. */
+void gateway_forget(struct dhow_gateway *gateway, uint32_t index);
+/* A node is dead (or alive again): names it in the callers' error text. */
+void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, bool dead, const char *why);
+
+/* Read a request; false if its process is gone (drop it). */
+bool gateway_ask(struct dhow_gateway *gateway, uint32_t index, struct gateway_ask *ret_ask);
+/* Is the caller still waiting? */
+bool gateway_wanted(struct dhow_gateway *gateway, uint32_t index, uint32_t serial);
+/* Complete a request. @message (RECV, PEEK): its block becomes the caller's; the payload
+ * must lie in a block of the node's pool or be empty. NULL otherwise. If the caller is
+ * gone the block is freed. */
+void gateway_answer(struct dhow_gateway *gateway, uint32_t index, uint32_t serial, int rc,
+		    uint32_t events, struct dhow_message *message);
+
+/* Local channels that remote processes use: try calls only, then gateway_watch(). */
+int gateway_open(struct dhow_gateway *gateway, const struct dhow_address *address,
+		 struct dhow_channel **ret_channel);
+/* Deposit; *ret_position lets gateway_taken() say later whether it was received. */
+int gateway_deposit(struct dhow_gateway *gateway, struct dhow_channel *channel,
+		    struct dhow_message *block_or_null, const void *data, size_t bytes,
+		    const struct dhow_header *header, uint64_t *ret_position);
+bool gateway_taken(struct dhow_channel *channel, uint64_t position);
+/* Ring the bell once when one of @events becomes true (or @position is taken). */
+void gateway_watch(struct dhow_gateway *gateway, struct dhow_channel *channel, unsigned events);
+
+/* What the daemon says. False: nothing now. -EHOSTDOWN in ret->kind: daemon gone. */
+enum gateway_news_kind { GATEWAY_PEERS = 1, GATEWAY_PEER_DEAD, GATEWAY_DAEMON_GONE };
+struct gateway_news {
+	enum gateway_news_kind kind;
+	struct dhow_node_peer peer;	/* one at a time */
+	char why[128];
+};
+bool gateway_news(struct dhow_gateway *gateway, struct gateway_news *ret_news);
+/* Tell the daemon that a node cannot be reached. */
+void gateway_report(struct dhow_gateway *gateway, uint32_t node, const char *why);
+
+#endif

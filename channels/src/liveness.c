@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* liveness.c - see liveness.h. */
+#include "src/liveness.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/recover.h"
+
+_Static_assert(offsetof(pthread_mutex_t, __data.__lock) == 0,
+	       "glibc keeps the futex word of a mutex first");
+
+_Thread_local uint64_t liveness_known;
+/* Which mutex this thread holds in the segment of each slot. */
+static _Thread_local struct shm_thread *thread_entries[SEGMENT_MAX];
+static pthread_key_t thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static uint32_t life_word(const pthread_mutex_t *life)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)life, __ATOMIC_ACQUIRE);
+}
+
+static bool is_held(const pthread_mutex_t *life)
+{
+	uint32_t word = life_word(life);
+
+	return (word & FUTEX_TID_MASK) != 0 && !(word & FUTEX_OWNER_DIED);
+}
+
+static bool is_marked(const pthread_mutex_t *life)
+{
+	return life_word(life) & FUTEX_OWNER_DIED;
+}
+
+static void life_init(pthread_mutex_t *life)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(life, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+void liveness_format(struct segment *segment)
+{
+	for (unsigned i = 0; i < LAYOUT_PROCESSES; i++) {
+		life_init(&segment->processes[i].life);
+		/* Generation 0 is never used, so that owner 0 means nobody. */
+		atomic_init(&segment->processes[i].id, i);
+	}
+	for (unsigned i = 0; i < LAYOUT_THREADS; i++)
+		life_init(&segment->threads[i].life);
+}
+
+/* Take a mutex that nobody alive holds. */
+static bool life_take(pthread_mutex_t *life)
+{
+	int rc = pthread_mutex_trylock(life);
+
+	if (rc == EOWNERDEAD) {
+		pthread_mutex_consistent(life);
+		rc = 0;
+	}
+	return rc == 0;
+}
+
+/* An entry is taken only when all threads of its last process are gone: recover() has run. */
+static bool enter(struct segment *segment, unsigned index, uint32_t rank)
+{
+	struct shm_process *process = &segment->processes[index];
+	uint32_t id = atomic_load_explicit(&process->id, memory_order_relaxed);
+	uint32_t generation;
+
+	if (is_held(&process->life))
+		return false;
+	if (is_marked(&process->life)) {
+		if (!liveness_dead(segment, id))
+			return false;
+		recover(segment, id);
+	}
+	if (!life_take(&process->life))
+		return false;
+	generation = (id >> LAYOUT_PROCESS_BITS) + 1;
+	id = (generation << LAYOUT_PROCESS_BITS | index) & 0xfffffffu;
+	if (id >> LAYOUT_PROCESS_BITS == 0)
+		id |= 1u << LAYOUT_PROCESS_BITS;
+	atomic_store_explicit(&process->pid, getpid(), memory_order_relaxed);
+	atomic_store_explicit(&process->rank, rank, memory_order_relaxed);
+	atomic_store_explicit(&process->id, id, memory_order_release);
+	segment->me = id;
+	return true;
+}
+
+int liveness_enter(struct segment *segment, uint32_t rank)
+{
+	for (unsigned i = 0; i < LAYOUT_PROCESSES; i++)
+		if (enter(segment, i, rank))
+			return 0;
+	return -ENFILE;
+}
+
+void liveness_leave(struct segment *segment)
+{
+	unsigned index = segment->me & (LAYOUT_PROCESSES - 1);
+
+	if (!segment->me)
+		return;
+	recover(segment, segment->me);
+	pthread_mutex_unlock(&segment->processes[index].life);
+	segment->me = 0;
+}
+
+bool liveness_has_threads(const struct segment *segment, uint32_t owner)
+{
+	for (unsigned i = 0; i < LAYOUT_THREADS; i++)
+		if (atomic_load_explicit(&segment->threads[i].process, memory_order_acquire) ==
+			    owner &&
+		    is_held(&segment->threads[i].life))
+			return true;
+	return false;
+}
+
+bool liveness_dead(const struct segment *segment, uint32_t owner)
+{
+	const struct shm_process *process = &segment->processes[owner & (LAYOUT_PROCESSES - 1)];
+
+	if (owner == 0)
+		return false;
+	if (atomic_load_explicit(&process->id, memory_order_acquire) != owner)
+		return true;
+	return !is_held(&process->life) && !liveness_has_threads(segment, owner);
+}
+
+unsigned liveness_sweep(struct segment *segment)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < LAYOUT_PROCESSES; i++) {
+		struct shm_process *process = &segment->processes[i];
+		uint32_t id = atomic_load_explicit(&process->id, memory_order_acquire);
+
+		if (!is_marked(&process->life) || !liveness_dead(segment, id))
+			continue;
+		recover(segment, id);
+		count++;
+		/* Take and leave the entry, so that it is not swept again. */
+		if (life_take(&process->life))
+			pthread_mutex_unlock(&process->life);
+	}
+	return count;
+}
+
+bool liveness_holds(const struct segment *segment, int pid)
+{
+	for (unsigned i = 0; i < LAYOUT_PROCESSES; i++)
+		if (atomic_load_explicit(&segment->processes[i].pid, memory_order_relaxed) == pid &&
+		    life_word(&segment->processes[i].life) != 0)
+			return true;
+	return false;
+}
+
+static void leave_thread(void *unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < SEGMENT_MAX; i++)
+		if (thread_entries[i]) {
+			pthread_mutex_unlock(&thread_entries[i]->life);
+			thread_entries[i] = NULL;
+		}
+	liveness_known = 0;
+}
+
+/* A forked child holds none of its parent's mutexes and may not touch its segments. */
+static void forget_all(void)
+{
+	memset(thread_entries, 0, sizeof(thread_entries));
+	liveness_known = 0;
+}
+
+static void set_up(void)
+{
+	pthread_key_create(&thread_end, leave_thread);
+	pthread_atfork(NULL, NULL, forget_all);
+}
+
+int liveness_register_thread(struct segment *segment)
+{
+	unsigned index = segment->me & (LAYOUT_PROCESSES - 1);
+
+	pthread_once(&once, set_up);
+	if (!segment->me ||
+	    atomic_load_explicit(&segment->processes[index].pid, memory_order_relaxed) != getpid())
+		return -ENOTCONN;
+	for (unsigned i = 0; i < LAYOUT_THREADS; i++) {
+		struct shm_thread *thread = &segment->threads[i];
+
+		if (is_held(&thread->life) || !life_take(&thread->life))
+			continue;
+		atomic_store_explicit(&thread->process, segment->me, memory_order_release);
+		thread_entries[segment->slot] = thread;
+		liveness_known |= UINT64_C(1) << segment->slot;
+		pthread_setspecific(thread_end, &thread_entries);
+		return 0;
+	}
+	return -ENFILE;
+}
+
+void liveness_forget(struct segment *segment)
+{
+	struct shm_thread *thread = thread_entries[segment->slot];
+
+	if (thread)
+		pthread_mutex_unlock(&thread->life);
+	thread_entries[segment->slot] = NULL;
+	liveness_known &= ~(UINT64_C(1) << segment->slot);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - see recover.h.
+ *
+ * The order matters: slots before blocks, because a block that a dead reader had already
+ * taken over from its slot goes back to the slot; only then are the blocks that are still
+ * the dead process's freed.
+ */
+#include "src/recover.h"
+
+#include "src/channel.h"
+#include "src/heap.h"
+#include "src/remote.h"
+#include "src/ring.h"
+#include "src/wait.h"
+
+static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
+{
+	return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+/* WRITING(dead): the message was never sent; its block, if it had reached the slot, is free. */
+static void undo_write(struct segment *segment, struct shm_slot *slot, uint64_t word,
+		       uint64_t queued)
+{
+	uint32_t block = slot->block;
+
+	/* A stale block number does no harm: no other slot's block has this slot's word. */
+	if (heap_valid(segment, block))
+		heap_free(segment, block, queued);
+	swap(&slot->word, word, WORD(WORD_SERIAL(word), SLOT_TOMB, 0));
+}
+
+/* READING(dead): the message is given to another reader. */
+static void undo_read(struct segment *segment, struct shm_slot *slot, uint64_t word,
+		      uint64_t queued, uint32_t dead)
+{
+	uint32_t block = slot->block;
+
+	if ((slot->flags & SLOT_BLOCK) && heap_valid(segment, block))
+		heap_pass(segment, block, WORD(0, BLOCK_OWNED, dead), queued);
+	swap(&slot->word, word, WORD(WORD_SERIAL(word), SLOT_RETRY, 0));
+}
+
+static void recover_slots(struct segment *segment, uint32_t index, struct ring *ring, uint32_t dead)
+{
+	bool again = false, changed = false;
+
+	for (uint32_t i = 0; i < ring->capacity; i++) {
+		struct shm_slot *slot = ring_slot(ring, i);
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+		uint64_t queued = channel_queued_word(index, i);
+		unsigned state = WORD_STATE(word);
+
+		if (WORD_OWNER(word) == dead && state == SLOT_WRITING)
+			undo_write(segment, slot, word, queued);
+		else if (WORD_OWNER(word) == dead && state == SLOT_READING)
+			undo_read(segment, slot, word, queued, dead);
+		changed |= WORD_OWNER(word) == dead;
+		again |= state == SLOT_RETRY || (WORD_OWNER(word) == dead && state == SLOT_READING);
+	}
+	/* R3: pairs with A3 in claim_retry(). */
+	if (again)
+		atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
+	if (changed || again) {
+		wait_wake_all(&ring->shm->wait_in, segment->bell);
+		wait_wake_all(&ring->shm->wait_out, segment->bell);
+	}
+}
+
+static void recover_channel(struct segment *segment, uint32_t index, uint32_t dead)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
+	unsigned state = WORD_STATE(word);
+	struct ring ring;
+
+	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING) {
+		/* Its slots may have been handed to the entry already. */
+		if (heap_valid(segment, shm->block))
+			heap_free(segment, shm->block, WORD(index, BLOCK_SLOTS, 0));
+		swap(&shm->word, word, WORD(WORD_SERIAL(word), CHANNEL_FREE, 0));
+		return;
+	}
+	if (WORD_OWNER(word) == dead && state == CHANNEL_REAPING) {
+		swap(&shm->word, word, WORD(WORD_SERIAL(word), CHANNEL_CLOSED, 0));
+		state = CHANNEL_CLOSED;
+	}
+	if (state != CHANNEL_OPEN && state != CHANNEL_CLOSED)
+		return;
+	if (channel_ring(segment, index, &ring) == 0)
+		recover_slots(segment, index, &ring, dead);
+	channel_drop_user(segment, index, dead & (LAYOUT_PROCESSES - 1));
+}
+
+static void recover_stream(struct segment *segment, uint32_t index, uint32_t dead)
+{
+	_Atomic uint64_t *at = &segment->streams[index].word;
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+
+	if (WORD_OWNER(word) != dead)
+		return;
+	if (WORD_STATE(word) == STREAM_MAKING)
+		swap(at, word, WORD(WORD_SERIAL(word) + 1, STREAM_FREE, 0));
+	else if (WORD_STATE(word) == STREAM_OPEN &&
+		 swap(at, word, WORD(WORD_SERIAL(word), STREAM_CLOSING, 0)))
+		atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_release);
+}
+
+static void recover_request(struct segment *segment, uint32_t index, uint32_t dead)
+{
+	_Atomic uint64_t *at = &segment->requests[index].word;
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+
+	/* Its block, if it was answered, is owned by the dead process and goes with the rest.
+	 * One that the agent is answering now comes again with the next sweep. */
+	if (WORD_OWNER(word) == dead && WORD_STATE(word) != REQUEST_ANSWERING)
+		swap(at, word, WORD(WORD_SERIAL(word) + 1, REQUEST_FREE, 0));
+}
+
+static void recover_agent(struct segment *segment, uint32_t dead)
+{
+	uint32_t up = AGENT_UP;
+
+	if (atomic_load_explicit(&segment->shm->agent, memory_order_acquire) != dead)
+		return;
+	atomic_compare_exchange_strong_explicit(&segment->shm->agent_state, &up, AGENT_DEAD,
+						memory_order_seq_cst, memory_order_relaxed);
+	remote_wake_all(segment);
+}
+
+void recover(struct segment *segment, uint32_t dead)
+{
+	if (dead == 0)
+		return;
+	for (uint32_t i = 0; i < LAYOUT_CHANNELS; i++)
+		recover_channel(segment, i, dead);
+	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
+		recover_stream(segment, i, dead);
+	for (uint32_t i = 0; segment->requests && i < LAYOUT_REQUESTS; i++)
+		recover_request(segment, i, dead);
+	recover_agent(segment, dead);
+	heap_recover(segment, dead);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* recv.c - the public calls that take messages out of channels, or look at them. */
+#include <errno.h>
+#include <string.h>
+
+#include "src/context.h"
+#include "src/heap.h"
+#include "src/liveness.h"
+#include "src/remote.h"
+
+static int known(struct dhow_channel *channel)
+{
+	int rc = liveness_check(channel->segment);
+
+	return rc < 0 ? dhow_fail(rc, "%s", dhow_strerror(rc)) : 0;
+}
+
+static struct dhow_header header_of(const struct shm_slot *slot)
+{
+	return (struct dhow_header){ .sender = slot->sender, .tag = slot->tag, .user = slot->user };
+}
+
+static int too_small(size_t room, size_t bytes)
+{
+	return dhow_fail(-EMSGSIZE, "message of %zu bytes: the buffer has room for %zu", bytes, room);
+}
+
+static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
+		       struct dhow_header *ret_header, uint64_t deadline_ns)
+{
+	struct dhow_message message = { 0 };
+	int rc = remote_ask(channel, GATEWAY_RECV, 0, room, deadline_ns, NULL, &message);
+
+	if (rc == 0 || rc == -EMSGSIZE)
+		*ret_bytes = message.bytes;
+	if (rc < 0)
+		return rc;
+	if (message.bytes)
+		memcpy(buffer, message.data, message.bytes);
+	if (ret_header)
+		*ret_header = message.header;
+	dhow_message_free(&message);
+	return 0;
+}
+
+int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
+	      struct dhow_header *ret_header, uint64_t deadline_ns)
+{
+	struct shm_slot *slot;
+	uint64_t word;
+	uint32_t bytes;
+	void *data;
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (channel->is_remote)
+		return recv_remote(channel, buffer, room, ret_bytes, ret_header, deadline_ns);
+	rc = channel_claim(channel, deadline_ns, &slot, &word);
+	if (rc < 0)
+		return rc;
+	data = channel_payload(channel, slot);
+	bytes = slot->bytes;
+	*ret_bytes = bytes;
+	if (data && bytes > room) {
+		ring_give_back(&channel->ring, slot, word);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		return too_small(room, bytes);
+	}
+	if (data && bytes)
+		memcpy(buffer, data, bytes);
+	if (ret_header)
+		*ret_header = header_of(slot);
+	channel_finish(channel, slot, word, false);
+	return data ? 0 : dhow_fail(-EPROTO, "a damaged message was dropped");
+}
+
+/* The message of a claimed slot as a message in hand, without its block. */
+static struct dhow_message message_of(struct dhow_channel *channel, const struct shm_slot *slot,
+				      void *data)
+{
+	return (struct dhow_message){ .data = data,
+				      .bytes = slot->bytes,
+				      .header = header_of(slot),
+				      .segment_ = channel->segment };
+}
+
+/* An inline payload moves to a block, taken beforehand so that nothing can fail after. */
+static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+		       struct dhow_message *ret_message, uint64_t deadline_ns)
+{
+	struct dhow_message message = message_of(channel, slot, NULL);
+	void *data = channel_payload(channel, slot);
+	uint32_t block = 0;
+	int rc = 0;
+
+	if (message.bytes)
+		rc = channel_block(channel->segment, message.bytes, deadline_ns, &block);
+	if (rc < 0) {
+		ring_give_back(&channel->ring, slot, word);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		return rc;
+	}
+	if (block) {
+		message.data = memcpy(heap_data(channel->segment, block), data, message.bytes);
+		message.block_ = block;
+	}
+	channel_finish(channel, slot, word, false);
+	*ret_message = message;
+	return 0;
+}
+
+int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_message,
+		      uint64_t deadline_ns)
+{
+	struct dhow_message message;
+	struct shm_slot *slot;
+	uint64_t word;
+	void *data;
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (channel->is_remote)
+		return remote_ask(channel, GATEWAY_RECV, 0, UINT64_MAX, deadline_ns, NULL, ret_message);
+	rc = channel_claim(channel, deadline_ns, &slot, &word);
+	if (rc < 0)
+		return rc;
+	data = channel_payload(channel, slot);
+	if (data && !(slot->flags & SLOT_BLOCK))
+		return recv_inline(channel, slot, word, ret_message, deadline_ns);
+	if (data) {
+		message = message_of(channel, slot, data);
+		message.block_ = slot->block;
+	}
+	if (!channel_finish(channel, slot, word, true))
+		return dhow_fail(-EPROTO, "a damaged message was dropped");
+	*ret_message = message;
+	return 0;
+}
+
+int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_message,
+		    uint64_t deadline_ns)
+{
+	struct dhow_message message;
+	struct shm_slot *slot;
+	uint64_t word;
+	void *data;
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (channel->is_remote)
+		return dhow_fail(-EREMOTE, "a message of node %u cannot be lent: receive it",
+				 channel->address.node);
+	rc = channel_claim(channel, deadline_ns, &slot, &word);
+	if (rc < 0)
+		return rc;
+	data = channel_payload(channel, slot);
+	if (!data) {
+		channel_finish(channel, slot, word, false);
+		return dhow_fail(-EPROTO, "a damaged message was dropped");
+	}
+	message = message_of(channel, slot, data);
+	message.slot_ = ring_index(&channel->ring, slot);
+	message.word_ = word;
+	*ret_message = message;
+	return 0;
+}
+
+/* The slot that a lent message came from, if it is one. */
+static struct shm_slot *lent_slot(struct dhow_channel *channel, struct dhow_message *message)
+{
+	struct shm_slot *slot;
+
+	if (channel->is_remote || message->word_ == 0 || message->slot_ >= channel->ring.capacity)
+		return NULL;
+	slot = (void *)(channel->ring.slots + (size_t)message->slot_ * channel->ring.stride);
+	return atomic_load_explicit(&slot->word, memory_order_relaxed) == message->word_ ? slot : NULL;
+}
+
+int dhow_recv_commit(struct dhow_channel *channel, struct dhow_message *message)
+{
+	struct shm_slot *slot = lent_slot(channel, message);
+
+	if (!slot)
+		return dhow_fail(-EINVAL, "not a message lent by dhow_recv_begin()");
+	channel_finish(channel, slot, message->word_, false);
+	*message = (struct dhow_message){ .header = message->header };
+	return 0;
+}
+
+int dhow_recv_cancel(struct dhow_channel *channel, struct dhow_message *message)
+{
+	struct shm_slot *slot = lent_slot(channel, message);
+
+	if (!slot)
+		return dhow_fail(-EINVAL, "not a message lent by dhow_recv_begin()");
+	ring_give_back(&channel->ring, slot, message->word_);
+	wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+	*message = (struct dhow_message){ .header = message->header };
+	return 0;
+}
+
+/* ---- looking without taking ---- */
+
+struct look {
+	struct dhow_channel *channel;
+	void *buffer;
+	size_t room, bytes;
+	struct dhow_header header;
+	unsigned events, seen;
+};
+
+/* Copy by relaxed atomic words: a taker may reuse the memory meanwhile, in which case the
+ * copy is thrown away. */
+static void copy_racy(void *to, const void *from, size_t bytes)
+{
+	unsigned char *out = to;
+	const unsigned char *in = from;
+
+	for (size_t i = 0; i < bytes; i++)
+		out[i] = __atomic_load_n(in + i, __ATOMIC_RELAXED);
+}
+
+static int try_peek(void *arg)
+{
+	struct look *look = arg;
+	struct ring *ring = &look->channel->ring;
+	struct shm_slot *slot;
+	uint64_t word;
+
+	while (ring_next(ring, &slot, &word)) {
+		struct shm_slot copy;
+		void *data;
+
+		copy_racy(&copy, slot, sizeof(copy));
+		data = copy.flags & SLOT_BLOCK ?
+			       heap_valid(look->channel->segment, copy.block) ?
+			       heap_data(look->channel->segment, copy.block) :
+			       NULL :
+			       slot->payload;
+		look->bytes = copy.bytes;
+		look->header = header_of(&copy);
+		if (data && copy.bytes <= (copy.flags & SLOT_BLOCK ?
+						   heap_bytes(look->channel->segment, copy.block) :
+						   ring->inline_bytes))
+			copy_racy(look->buffer, data, look->room < copy.bytes ? look->room : copy.bytes);
+		/* As in a sequence lock: unchanged word, unchanged message. */
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&slot->word, memory_order_relaxed) == word)
+			return 0;
+	}
+	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) != CHANNEL_OPEN)
+		return dhow_fail(-EPIPE, "the channel was destroyed");
+	return -EAGAIN;
+}
+
+static int peek_remote(struct look *look, uint64_t deadline_ns)
+{
+	struct dhow_message message = { 0 };
+	int rc = remote_ask(look->channel, GATEWAY_PEEK, 0, look->room, deadline_ns, NULL, &message);
+
+	if (rc < 0)
+		return rc;
+	look->bytes = message.bytes;
+	look->header = message.header;
+	if (message.bytes && look->room)
+		memcpy(look->buffer, message.data,
+		       look->room < message.bytes ? look->room : message.bytes);
+	dhow_message_free(&message);
+	return 0;
+}
+
+int dhow_peek(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
+	      struct dhow_header *ret_header, uint64_t deadline_ns)
+{
+	struct look look = { .channel = channel, .buffer = buffer, .room = room };
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (channel->is_remote) {
+		rc = peek_remote(&look, deadline_ns);
+	} else {
+		rc = wait_until(&channel->habit, &channel->ring.shm->wait_in, deadline_ns, try_peek,
+				&look);
+		/* A wake-up wakes one; it may have been meant for a receiver. */
+		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+	}
+	if (rc < 0)
+		return rc;
+	*ret_bytes = look.bytes;
+	if (ret_header)
+		*ret_header = look.header;
+	return 0;
+}
+
+static int try_poll(void *arg)
+{
+	struct look *look = arg;
+	struct ring *ring = &look->channel->ring;
+	struct shm_slot *slot;
+	uint64_t word;
+
+	look->seen = 0;
+	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) != CHANNEL_OPEN ||
+	    WORD_SERIAL(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
+		    look->channel->generation)
+		look->seen |= DHOW_CLOSED;
+	if ((look->events & DHOW_IN) && ring_next(ring, &slot, &word))
+		look->seen |= DHOW_IN;
+	if ((look->events & DHOW_OUT) && ring_has_room(ring))
+		look->seen |= DHOW_OUT;
+	return look->seen ? 0 : -EAGAIN;
+}
+
+int dhow_poll(struct dhow_channel *channel, unsigned events, uint64_t deadline_ns,
+	      unsigned *ret_events)
+{
+	struct look look = { .channel = channel, .events = events & (DHOW_IN | DHOW_OUT) };
+	_Atomic uint32_t *word;
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (look.events == 0)
+		return dhow_fail(-EINVAL, "events 0x%x: DHOW_IN, DHOW_OUT or both", events);
+	if (channel->is_remote)
+		return remote_ask(channel, GATEWAY_POLL, look.events, 0, deadline_ns, ret_events, NULL);
+	word = look.events & DHOW_IN ? &channel->ring.shm->wait_in : &channel->ring.shm->wait_out;
+	/* For both, sleeping on the first is right: a channel without a message has room, unless
+	 * every slot is lent, and then the slices of wait_until() find it. */
+	rc = wait_until(&channel->habit, word, deadline_ns, try_poll, &look);
+	wait_notify(word, channel->segment->bell);
+	if (rc == 0)
+		*ret_events = look.seen;
+	return rc;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* remote.c - see remote.h. */
+#include "src/remote.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "src/context.h"
+#include "src/heap.h"
+#include "src/liveness.h"
+
+/* A deadline as the far node may need it longer: the answer travels. */
+enum { ANSWER_GRACE_MS = 2000 };
+
+static int agent_down(struct segment *segment)
+{
+	unsigned state = atomic_load_explicit(&segment->shm->agent_state, memory_order_acquire);
+
+	if (state == AGENT_UP)
+		return 0;
+	return dhow_fail(-EHOSTDOWN, state == AGENT_DEAD ?
+					     "the agent of node %u is dead, other nodes cannot be reached" :
+					     "node %u has no agent, other nodes cannot be reached",
+			 segment->shm->node);
+}
+
+/* Say why a stream or request failed. */
+static int say(struct segment *segment, const struct dhow_address *target, int rc)
+{
+	const struct shm_node *node = &segment->nodes[target->node % LAYOUT_NODES];
+	char name[DHOW_ADDRESS_BYTES], why[sizeof(node->why)];
+
+	dhow_address_print(target, name);
+	if (rc == -EHOSTDOWN) {
+		memcpy(why, node->why, sizeof(why));
+		why[sizeof(why) - 1] = '\0';
+		return dhow_fail(rc, "node %u is down: %s (channel %s)", target->node,
+				 atomic_load_explicit(&node->dead, memory_order_acquire) ?
+					 why :
+					 "it cannot be reached",
+				 name);
+	}
+	if (rc == -EPIPE || rc == -ESTALE)
+		return dhow_fail(rc, "channel %s was destroyed", name);
+	return dhow_fail(rc, "channel %s: %s", name, dhow_strerror(rc));
+}
+
+/* ---- streams ---- */
+
+static int claim_stream(struct segment *segment, const struct dhow_address *target,
+			uint32_t *ret_index)
+{
+	for (uint32_t i = 0; i < LAYOUT_STREAMS; i++) {
+		struct shm_stream *stream = &segment->streams[i];
+		uint64_t word = atomic_load_explicit(&stream->word, memory_order_relaxed);
+		uint64_t making = WORD(WORD_SERIAL(word), STREAM_MAKING, segment->me);
+
+		if (WORD_STATE(word) != STREAM_FREE ||
+		    !atomic_compare_exchange_strong_explicit(&stream->word, &word, making,
+							     memory_order_acquire,
+							     memory_order_relaxed))
+			continue;
+		stream->target = *target;
+		atomic_store_explicit(&stream->deposited, 0, memory_order_relaxed);
+		atomic_store_explicit(&stream->received, 0, memory_order_relaxed);
+		atomic_store_explicit(&stream->error, 0, memory_order_relaxed);
+		atomic_store_explicit(&stream->wait, 0, memory_order_relaxed);
+		/* R5: pairs with A5 in gateway_stream(). Publishes the target. */
+		atomic_store_explicit(&stream->word,
+				      WORD(WORD_SERIAL(making), STREAM_OPEN, segment->me),
+				      memory_order_release);
+		*ret_index = i;
+		return 0;
+	}
+	return dhow_fail(-ENFILE, "at most %d channels of other nodes may be open on a node",
+			 LAYOUT_STREAMS);
+}
+
+int remote_open(struct segment *segment, const struct dhow_address *address, uint64_t deadline_ns,
+		struct dhow_channel **ret_channel)
+{
+	struct dhow_channel *channel;
+	uint32_t events;
+	int rc = agent_down(segment);
+
+	if (rc < 0)
+		return rc;
+	channel = calloc(1, sizeof(*channel));
+	if (!channel)
+		return dhow_fail(-ENOMEM, "out of memory");
+	channel->segment = segment;
+	channel->is_remote = true;
+	channel->address = *address;
+	channel->index = LAYOUT_GATEWAY;
+	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
+	pthread_mutex_init(&channel->remote.lock, NULL);
+	channel->generation = WORD_SERIAL(
+		atomic_load_explicit(&segment->channels[LAYOUT_GATEWAY].word, memory_order_acquire));
+	rc = channel_ring(segment, LAYOUT_GATEWAY, &channel->ring);
+	if (rc == 0)
+		rc = claim_stream(segment, address, &channel->remote.stream);
+	if (rc < 0) {
+		free(channel);
+		return rc;
+	}
+	rc = remote_ask(channel, GATEWAY_PROBE, 0, 0, deadline_ns ? deadline_ns : dhow_in_ms(5000),
+			&events, NULL);
+	if (rc < 0) {
+		remote_close(channel);
+		return rc;
+	}
+	*ret_channel = channel;
+	return 0;
+}
+
+void remote_close(struct dhow_channel *channel)
+{
+	struct segment *segment = channel->segment;
+	struct shm_stream *stream = &segment->streams[channel->remote.stream];
+	uint64_t word = atomic_load_explicit(&stream->word, memory_order_relaxed);
+
+	if (WORD_STATE(word) == STREAM_OPEN && WORD_OWNER(word) == segment->me) {
+		atomic_store_explicit(&stream->word, WORD(WORD_SERIAL(word), STREAM_CLOSING, 0),
+				      memory_order_release);
+		/* R6: pairs with A6 in gateway_next(). */
+		atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_seq_cst);
+		wait_notify(&channel->ring.shm->wait_in, segment->bell);
+	}
+	pthread_mutex_destroy(&channel->remote.lock);
+	free(channel);
+}
+
+struct progress {
+	struct dhow_channel *channel;
+	_Atomic uint64_t *counter;
+	uint64_t wanted;
+};
+
+static int try_progress(void *arg)
+{
+	struct progress *progress = arg;
+	struct segment *segment = progress->channel->segment;
+	struct shm_stream *stream = &segment->streams[progress->channel->remote.stream];
+	int error;
+
+	/* A7: pairs with R7 in gateway_deposited() and gateway_received(). */
+	if (atomic_load_explicit(progress->counter, memory_order_seq_cst) >= progress->wanted)
+		return 0;
+	error = atomic_load_explicit(&stream->error, memory_order_seq_cst);
+	if (error)
+		return say(segment, &progress->channel->address, error);
+	return agent_down(segment) < 0 ? -EHOSTDOWN : -EAGAIN;
+}
+
+static int wait_progress(struct dhow_channel *channel, _Atomic uint64_t *counter, uint64_t wanted,
+			 uint64_t deadline_ns)
+{
+	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
+	struct progress progress = { .channel = channel, .counter = counter, .wanted = wanted };
+
+	return wait_until(&channel->habit, &stream->wait, deadline_ns, try_progress, &progress);
+}
+
+static int push(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct dhow_header *header, uint64_t deadline_ns, uint64_t *ret_number)
+{
+	struct remote *remote = &channel->remote;
+	struct shm_stream *stream = &channel->segment->streams[remote->stream];
+	struct envelope envelope = { .header = *header, .route = remote->stream };
+	int rc, error;
+
+	pthread_mutex_lock(&remote->lock);
+	error = atomic_load_explicit(&stream->error, memory_order_acquire);
+	rc = error ? say(channel->segment, &channel->address, error) : agent_down(channel->segment);
+	if (rc == 0 && remote->accepted >= GATEWAY_WINDOW)
+		rc = wait_progress(channel, &stream->deposited, remote->accepted + 1 - GATEWAY_WINDOW,
+				   deadline_ns);
+	if (rc == 0)
+		rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, NULL);
+	if (rc == 0)
+		*ret_number = ++remote->accepted;
+	pthread_mutex_unlock(&remote->lock);
+	return rc;
+}
+
+int remote_send(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct dhow_header *header, enum dhow_return_when when, uint64_t deadline_ns)
+{
+	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
+	uint64_t number;
+	int rc = push(channel, data, bytes, block, header, deadline_ns, &number);
+
+	if (rc == 0 && when == DHOW_DEPOSITED)
+		rc = wait_progress(channel, &stream->deposited, number, deadline_ns);
+	if (rc == 0 && when == DHOW_RECEIVED)
+		rc = wait_progress(channel, &stream->received, number, deadline_ns);
+	return rc;
+}
+
+int remote_flush(struct dhow_channel *channel, uint64_t deadline_ns)
+{
+	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
+	uint64_t number;
+
+	pthread_mutex_lock(&channel->remote.lock);
+	number = channel->remote.accepted;
+	pthread_mutex_unlock(&channel->remote.lock);
+	return wait_progress(channel, &stream->deposited, number, deadline_ns);
+}
+
+/* ---- requests ---- */
+
+/* FILLED comes after the fields: until then the record is ours by FILLED with a free serial. */
+static int claim_request(struct segment *segment, struct shm_request **ret_request,
+			 uint32_t *ret_serial)
+{
+	for (uint32_t i = 0; i < LAYOUT_REQUESTS; i++) {
+		struct shm_request *request = &segment->requests[i];
+		uint64_t word = atomic_load_explicit(&request->word, memory_order_relaxed);
+		uint64_t mine = WORD(WORD_SERIAL(word), REQUEST_FILLED, segment->me);
+
+		if (WORD_STATE(word) == REQUEST_FREE &&
+		    atomic_compare_exchange_strong_explicit(&request->word, &word, mine,
+							    memory_order_acquire,
+							    memory_order_relaxed)) {
+			*ret_request = request;
+			*ret_serial = WORD_SERIAL(word);
+			return 0;
+		}
+	}
+	return dhow_fail(-ENFILE, "at most %d calls may wait for other nodes at once",
+			 LAYOUT_REQUESTS);
+}
+
+struct answer {
+	struct segment *segment;
+	struct shm_request *request;
+	uint32_t serial;
+};
+
+static int try_answer(void *arg)
+{
+	struct answer *answer = arg;
+	/* A8: pairs with R8 in gateway_answer(). The fields of the answer are visible. */
+	uint64_t word = atomic_load_explicit(&answer->request->word, memory_order_seq_cst);
+
+	if (WORD_STATE(word) == REQUEST_DONE)
+		return 0;
+	return agent_down(answer->segment) < 0 ? -EHOSTDOWN : -EAGAIN;
+}
+
+/* Withdraw a request. False: its answer came meanwhile. */
+static bool withdraw(struct answer *answer)
+{
+	uint32_t me = answer->segment->me;
+	uint64_t filled = WORD(answer->serial, REQUEST_FILLED, me);
+	uint64_t limit = dhow_in_ms(100);
+
+	if (atomic_compare_exchange_strong_explicit(&answer->request->word, &filled,
+						    WORD(answer->serial + 1, REQUEST_FREE, 0),
+						    memory_order_acq_rel, memory_order_relaxed))
+		return true;
+	/* ANSWERING takes the agent less than a microsecond, unless it died in it. */
+	while (try_answer(answer) == -EAGAIN && base_now_ns() < limit)
+		sched_yield();
+	if (try_answer(answer) == 0)
+		return false;
+	atomic_store_explicit(&answer->request->word, WORD(answer->serial + 1, REQUEST_FREE, 0),
+			      memory_order_release);
+	return true;
+}
+
+static int take_answer(struct dhow_channel *channel, struct answer *answer, uint32_t *ret_events,
+		       struct dhow_message *ret_message)
+{
+	struct segment *segment = channel->segment;
+	struct shm_request *request = answer->request;
+	uint32_t block = request->block;
+	uint64_t bytes = request->bytes;
+	int rc = request->rc;
+
+	if (ret_events)
+		*ret_events = request->ret_events;
+	if (block && (!heap_valid(segment, block) || bytes > heap_bytes(segment, block)))
+		block = 0, rc = -EPROTO;
+	if (rc == 0 && ret_message) {
+		*ret_message = (struct dhow_message){
+			.data = block ? heap_data(segment, block) : NULL,
+			.bytes = block ? bytes : 0,
+			.header = { .sender = request->sender,
+				    .tag = request->tag,
+				    .user = request->user },
+			.segment_ = segment,
+			.block_ = block,
+		};
+	} else if (block) {
+		heap_free_mine(segment, block);
+	}
+	if (rc == -EMSGSIZE && ret_message)
+		ret_message->bytes = bytes;
+	atomic_store_explicit(&request->word, WORD(answer->serial + 1, REQUEST_FREE, 0),
+			      memory_order_release);
+	return rc == 0 || rc == -EAGAIN ? rc : say(segment, &channel->address, rc);
+}
+
+int remote_ask(struct dhow_channel *channel, enum gateway_op op, uint32_t events, uint64_t room,
+	       uint64_t deadline_ns, uint32_t *ret_events, struct dhow_message *ret_message)
+{
+	struct segment *segment = channel->segment;
+	struct answer answer = { .segment = segment };
+	struct envelope envelope = { .flags = SLOT_REQUEST };
+	uint64_t grace = dhow_in_ms(ANSWER_GRACE_MS);
+	struct shm_request *request = NULL;
+	int rc = agent_down(segment);
+
+	if (rc == 0)
+		rc = claim_request(segment, &request, &answer.serial);
+	if (rc < 0)
+		return rc;
+	answer.request = request;
+	request->target = channel->address;
+	request->op = op;
+	request->events = events;
+	request->room = room;
+	request->deadline_ns = deadline_ns;
+	request->block = 0;
+	atomic_store_explicit(&request->wait, 0, memory_order_relaxed);
+	envelope.route = (uint32_t)(request - segment->requests);
+	/* channel_put() publishes the fields with the index (R2). */
+	rc = channel_put(channel, NULL, 0, 0, &envelope, grace, NULL);
+	if (rc == 0) {
+		if (deadline_ns < DHOW_FOREVER - ANSWER_GRACE_MS * BASE_MS && deadline_ns)
+			grace = deadline_ns + ANSWER_GRACE_MS * BASE_MS;
+		else if (deadline_ns)
+			grace = DHOW_FOREVER;
+		rc = wait_until(&channel->habit, &request->wait, grace, try_answer, &answer);
+	}
+	if (rc < 0 && withdraw(&answer))
+		return rc;
+	rc = take_answer(channel, &answer, ret_events, ret_message);
+	return rc == -EAGAIN && deadline_ns ? -ETIMEDOUT : rc;
+}
+
+void remote_wake_all(struct segment *segment)
+{
+	struct shm_channel *gateway = &segment->channels[LAYOUT_GATEWAY];
+
+	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
+		if (WORD_STATE(atomic_load_explicit(&segment->streams[i].word,
+						    memory_order_relaxed)) != STREAM_FREE)
+			wait_wake_all(&segment->streams[i].wait, -1);
+	for (uint32_t i = 0; segment->requests && i < LAYOUT_REQUESTS; i++)
+		if (WORD_STATE(atomic_load_explicit(&segment->requests[i].word,
+						    memory_order_relaxed)) != REQUEST_FREE)
+			wait_wake_all(&segment->requests[i].wait, -1);
+	wait_wake_all(&gateway->wait_in, -1);
+	wait_wake_all(&gateway->wait_out, -1);
+}

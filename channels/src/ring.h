@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - the queue of a channel: many producers, many consumers, owner in the slot.
+ *
+ *	FREE(p) -> WRITING(p, me) -> READY(p) -> READING(p, me) -> FREE(p + capacity)
+ *	                 | dead                        | dead
+ *	                 v                             v
+ *	              TOMB(p): skipped              RETRY(p): given again
+ *
+ * p is the position, counted from 0; a slot's word holds it modulo 2^32. Positions are
+ * claimed in order, since a slot of position p is free only after p - capacity was. head
+ * and tail are hints: they never pass a position that is not claimed, and whoever finds one
+ * behind moves it on. What was proved of this scheme and how: docs/memory-model.md.
+ * Algorithm: D. Vyukov's bounded MPMC queue, with the claim moved from the index into the
+ * slot's word so that it names its owner.
+ */
+#ifndef CHANNELS_RING_H
+#define CHANNELS_RING_H
+
+#include <stdbool.h>
+
+#include "src/segment.h"
+
+struct ring {			/* process-local view; offsets are checked */
+	struct shm_channel *shm;
+	unsigned char *slots;
+	uint32_t capacity;
+	uint32_t mask;		/* capacity - 1 if that is a power of two, else 0 */
+	uint32_t stride;
+	uint32_t inline_bytes;
+	_Atomic uint32_t seen_epoch;	/* retry_epoch up to which no RETRY slot is left */
+};
+
+static inline struct shm_slot *ring_slot(const struct ring *ring, uint64_t position)
+{
+	uint64_t index = ring->mask || ring->capacity == 1 ? position & ring->mask :
+							     position % ring->capacity;
+
+	return (struct shm_slot *)(void *)(ring->slots + index * ring->stride);
+}
+
+static inline uint32_t ring_index(const struct ring *ring, const struct shm_slot *slot)
+{
+	return (uint32_t)(((const unsigned char *)slot - ring->slots) / ring->stride);
+}
+
+void ring_format(struct ring *ring);
+
+/* Claim the next slot for writing. False: full. */
+bool ring_claim_write(struct ring *ring, uint32_t me, uint64_t *ret_position);
+void ring_publish(struct ring *ring, uint64_t position);
+
+/* Claim the next message for reading. False: none. *ret_word is the slot's word now. */
+bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
+		     uint64_t *ret_word);
+/* Done with it: the slot is free. / Give it back to be read next. */
+void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word);
+void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word);
+
+/* The slot and word of the message that would be claimed next; false: none. */
+bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word);
+bool ring_has_room(struct ring *ring);
+/* Has the message at @position been taken? */
+bool ring_taken(const struct ring *ring, uint64_t position);
+/* Who holds the slot that the next read (or write) waits for: owner id, 0 = nobody. */
+uint32_t ring_blocker(struct ring *ring, bool for_write);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* segment.c - see segment.h. A memfd has no name, so nothing is left when its users die. */
+#include "src/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/heap.h"
+#include "src/liveness.h"
+
+enum { POOL_UNIT = 64 * 1024 };
+#define POOL_MAX (UINT64_C(1) << 40)
+
+static uint64_t take(uint64_t *cursor, uint64_t bytes, uint64_t align)
+{
+	uint64_t at = (*cursor + align - 1) / align * align;
+
+	*cursor = at + bytes;
+	return at;
+}
+
+/* Fill the offsets of @shm for a pool of pool_bytes. */
+static void plan(struct shm_segment *shm, const struct segment_options *options)
+{
+	uint64_t at = sizeof(*shm);
+
+	shm->data_bytes = (options->pool_bytes + POOL_UNIT - 1) / POOL_UNIT * POOL_UNIT;
+	heap_plan(shm->data_bytes, &shm->order_min, &shm->order_max);
+	shm->processes = take(&at, sizeof(struct shm_process) * LAYOUT_PROCESSES, LAYOUT_PAIR);
+	shm->threads = take(&at, sizeof(struct shm_thread) * LAYOUT_THREADS, LAYOUT_PAIR);
+	shm->channels = take(&at, sizeof(struct shm_channel) * LAYOUT_CHANNELS, LAYOUT_PAIR);
+	if (options->is_node) {
+		shm->streams = take(&at, sizeof(struct shm_stream) * LAYOUT_STREAMS, LAYOUT_PAIR);
+		shm->requests = take(&at, sizeof(struct shm_request) * LAYOUT_REQUESTS, LAYOUT_PAIR);
+		shm->node_table = take(&at, sizeof(struct shm_node) * LAYOUT_NODES, LAYOUT_PAIR);
+	}
+	shm->tree = take(&at, heap_tree_bytes(shm->order_min, shm->order_max), LAYOUT_PAIR);
+	shm->data = take(&at, shm->data_bytes, 4096);
+	shm->total_bytes = (at + 4095) / 4096 * 4096;
+}
+
+static void format(struct segment *segment)
+{
+	liveness_format(segment);
+	for (unsigned i = 0; i < LAYOUT_CHANNELS; i++)
+		atomic_init(&segment->channels[i].word, WORD(0, CHANNEL_FREE, 0));
+	heap_format(segment);
+}
+
+/* Commit all pages: what does not fit must fail now and not by SIGBUS later. */
+static int commit_memory(int fd, uint64_t bytes, struct base_err *err)
+{
+	int rc;
+
+	do
+		rc = fallocate(fd, 0, 0, (off_t)bytes) < 0 ? errno : 0;
+	while (rc == EINTR);
+	if (rc == 0)
+		return 0;
+	return base_err(err, -ENOMEM,
+			"a pool needs %llu MiB of shared memory: %s; try a smaller pool (dlaunch --pool)",
+			(unsigned long long)(bytes >> 20), strerror(rc));
+}
+
+/* fallocate() of a memfd ignores how much memory is left; refuse what cannot be held. */
+static int check_memory(uint64_t bytes, struct base_err *err)
+{
+	uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (bytes < total / 10 * 9)
+		return 0;
+	return base_err(err, -ENOMEM,
+			"a pool needs %llu MiB of shared memory, this machine has %llu MiB; try a "
+			"smaller pool (dlaunch --pool)",
+			(unsigned long long)(bytes >> 20), (unsigned long long)(total >> 20));
+}
+
+int segment_create(const struct segment_options *options, int *ret_fd, struct base_err *err)
+{
+	struct shm_segment shm = { .magic = LAYOUT_MAGIC,
+				   .version = LAYOUT_VERSION,
+				   .segment = options->segment,
+				   .job = options->job,
+				   .node = options->node,
+				   .nodes = options->nodes };
+	struct segment segment;
+	int fd, rc;
+
+	if (options->pool_bytes < POOL_UNIT || options->pool_bytes > POOL_MAX)
+		return base_err(err, -EINVAL, "pool of %llu bytes: must be 64 KiB to 1 TiB",
+				(unsigned long long)options->pool_bytes);
+	if (options->nodes > LAYOUT_NODES)
+		return base_err(err, -EINVAL, "%u nodes: at most %d", options->nodes, LAYOUT_NODES);
+	plan(&shm, options);
+	rc = check_memory(shm.total_bytes, err);
+	if (rc < 0)
+		return rc;
+	fd = memfd_create("dhow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return base_err(err, -errno, "memfd_create: %s", strerror(errno));
+	rc = ftruncate(fd, (off_t)shm.total_bytes) < 0 ? -errno : 0;
+	if (rc < 0) {
+		base_err(err, rc, "shared memory of %llu MiB: %s",
+			 (unsigned long long)(shm.total_bytes >> 20), strerror(-rc));
+		goto err_close;
+	}
+	rc = commit_memory(fd, shm.total_bytes, err);
+	if (rc < 0)
+		goto err_close;
+	if (pwrite(fd, &shm, sizeof(shm), 0) != (ssize_t)sizeof(shm)) {
+		rc = base_err(err, -EIO, "cannot write to shared memory");
+		goto err_close;
+	}
+	/* Nobody may shrink it under the others: that would be a SIGBUS for them. */
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	rc = segment_map(fd, &segment, err);
+	if (rc < 0)
+		goto err_close;
+	format(&segment);
+	segment.fd = -1;
+	segment_unmap(&segment);
+	*ret_fd = fd;
+	return 0;
+
+err_close:
+	close(fd);
+	return rc;
+}
+
+static int inside(uint64_t offset, uint64_t bytes, uint64_t align, uint64_t total)
+{
+	return offset % align == 0 && offset <= total && bytes <= total - offset;
+}
+
+static int check(const struct shm_segment *shm, uint64_t bytes)
+{
+	unsigned min = shm->order_min, max = shm->order_max;
+	int has_node = shm->streams != 0;
+
+	return shm->magic == LAYOUT_MAGIC && shm->version == LAYOUT_VERSION &&
+	       shm->total_bytes == bytes && min >= 9 && min <= max && max <= 40 &&
+	       shm->nodes <= LAYOUT_NODES && shm->data_bytes <= UINT64_C(1) << max &&
+	       inside(shm->processes, sizeof(struct shm_process) * LAYOUT_PROCESSES, LAYOUT_PAIR,
+		      bytes) &&
+	       inside(shm->threads, sizeof(struct shm_thread) * LAYOUT_THREADS, LAYOUT_PAIR, bytes) &&
+	       inside(shm->channels, sizeof(struct shm_channel) * LAYOUT_CHANNELS, LAYOUT_PAIR,
+		      bytes) &&
+	       (!has_node ||
+		(inside(shm->streams, sizeof(struct shm_stream) * LAYOUT_STREAMS, LAYOUT_PAIR, bytes) &&
+		 inside(shm->requests, sizeof(struct shm_request) * LAYOUT_REQUESTS, LAYOUT_PAIR,
+			bytes) &&
+		 inside(shm->node_table, sizeof(struct shm_node) * LAYOUT_NODES, LAYOUT_PAIR,
+			bytes))) &&
+	       max - min <= 31 && inside(shm->tree, heap_tree_bytes(min, max), LAYOUT_PAIR, bytes) &&
+	       inside(shm->data, shm->data_bytes, 4096, bytes);
+}
+
+static void take_offsets(struct segment *segment)
+{
+	const struct shm_segment *shm = segment->shm;
+
+	segment->id = shm->segment;
+	segment->processes = (void *)(segment->base + shm->processes);
+	segment->threads = (void *)(segment->base + shm->threads);
+	segment->channels = (void *)(segment->base + shm->channels);
+	if (shm->streams) {
+		segment->streams = (void *)(segment->base + shm->streams);
+		segment->requests = (void *)(segment->base + shm->requests);
+		segment->nodes = (void *)(segment->base + shm->node_table);
+	}
+	segment->tree = (void *)(segment->base + shm->tree);
+	segment->data = segment->base + shm->data;
+	segment->data_bytes = shm->data_bytes;
+	segment->order_min = shm->order_min;
+	segment->order_max = shm->order_max;
+	segment->nodes_count = shm->nodes;
+}
+
+int segment_map(int fd, struct segment *ret_segment, struct base_err *err)
+{
+	struct segment segment = { .fd = fd, .bell = -1 };
+	struct stat status;
+	void *base;
+
+	if (fstat(fd, &status) < 0)
+		return base_err(err, -errno, "segment: %s", strerror(errno));
+	if (status.st_size < (off_t)sizeof(struct shm_segment))
+		return base_err(err, -EPROTO, "segment of %lld bytes is too small",
+				(long long)status.st_size);
+	segment.bytes = (uint64_t)status.st_size;
+	base = mmap(NULL, segment.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return base_err(err, -errno, "map segment of %llu MiB: %s",
+				(unsigned long long)(segment.bytes >> 20), strerror(errno));
+	segment.base = base;
+	segment.shm = base;
+	if (!check(segment.shm, segment.bytes)) {
+		munmap(base, segment.bytes);
+		return base_err(err, -EPROTO, "segment is damaged or of another version of dhow");
+	}
+	take_offsets(&segment);
+	*ret_segment = segment;
+	return 0;
+}
+
+void segment_unmap(struct segment *segment)
+{
+	if (!segment->base)
+		return;
+	munmap(segment->base, segment->bytes);
+	if (segment->fd >= 0)
+		close(segment->fd);
+	segment->base = NULL;
+	segment->fd = -1;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* send.c - the public calls that put messages into channels. */
+#include <errno.h>
+#include <string.h>
+
+#include "src/context.h"
+#include "src/heap.h"
+#include "src/liveness.h"
+#include "src/remote.h"
+
+struct taken {
+	struct dhow_channel *channel;
+	uint64_t position;
+};
+
+static int try_taken(void *arg)
+{
+	struct taken *taken = arg;
+
+	return ring_taken(&taken->channel->ring, taken->position) ? 0 : -EAGAIN;
+}
+
+static int wait_taken(struct dhow_channel *channel, uint64_t position, uint64_t deadline_ns)
+{
+	struct taken taken = { .channel = channel, .position = position };
+	_Atomic uint32_t *word = &channel->ring.shm->wait_out;
+	int rc = wait_until(&channel->habit, word, deadline_ns, try_taken, &taken);
+
+	/* A wake-up wakes one; it may have been meant for a sender that waits for room. */
+	wait_notify(word, channel->segment->bell);
+	return rc;
+}
+
+static int put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+	       const struct dhow_header *header, enum dhow_return_when when, uint64_t deadline_ns)
+{
+	struct envelope envelope = { .header = *header };
+	uint64_t position;
+	int rc;
+
+	envelope.header.sender = context_rank();
+	if (channel->is_remote)
+		return remote_send(channel, data, bytes, block, &envelope.header, when, deadline_ns);
+	rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, &position);
+	if (rc == 0 && when == DHOW_RECEIVED)
+		rc = wait_taken(channel, position, deadline_ns);
+	return rc;
+}
+
+static bool was_given_away(int rc, struct segment *segment, uint32_t block)
+{
+	return rc == 0 || heap_word(segment, block) != WORD(0, BLOCK_OWNED, segment->me);
+}
+
+/* Copy into a block first: when the slot is claimed all is ready to be published. */
+static int send_block(struct dhow_channel *channel, const void *data, size_t bytes,
+		      const struct dhow_header *header, enum dhow_return_when when,
+		      uint64_t deadline_ns)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block;
+	int rc;
+
+	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring))
+		return -EAGAIN;
+	rc = channel_block(segment, bytes, deadline_ns, &block);
+	if (rc < 0)
+		return rc;
+	memcpy(heap_data(segment, block), data, bytes);
+	rc = put(channel, NULL, bytes, block, header, when, deadline_ns);
+	if (!was_given_away(rc, segment, block))
+		heap_free_mine(segment, block);
+	return rc;
+}
+
+int dhow_send_with(struct dhow_channel *channel, const void *data, size_t bytes,
+		   const struct dhow_header *header, enum dhow_return_when when,
+		   uint64_t deadline_ns)
+{
+	static const struct dhow_header none;
+	int rc = liveness_check(channel->segment);
+
+	if (rc < 0)
+		return dhow_fail(rc, "%s", dhow_strerror(rc));
+	if (!header)
+		header = &none;
+	if (bytes <= channel->ring.inline_bytes)
+		return put(channel, data, bytes, 0, header, when, deadline_ns);
+	if (bytes > UINT32_MAX)
+		return dhow_fail(-EMSGSIZE, "message of %zu bytes: at most 4 GiB", bytes);
+	return send_block(channel, data, bytes, header, when, deadline_ns);
+}
+
+int dhow_send(struct dhow_channel *channel, const void *data, size_t bytes, uint64_t deadline_ns)
+{
+	return dhow_send_with(channel, data, bytes, NULL, DHOW_DEFAULT_RETURN, deadline_ns);
+}
+
+int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message,
+		      enum dhow_return_when when, uint64_t deadline_ns)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block = message->block_;
+	int rc = liveness_check(segment);
+
+	if (rc < 0)
+		return dhow_fail(rc, "%s", dhow_strerror(rc));
+	if (!block || message->segment_ != segment) {
+		rc = dhow_send_with(channel, message->data, message->bytes, &message->header, when,
+				    deadline_ns);
+		if (rc == 0)
+			dhow_message_free(message);
+		return rc;
+	}
+	if (message->bytes > heap_bytes(segment, block))
+		return dhow_fail(-EMSGSIZE, "message of %zu bytes in a block of %llu", message->bytes,
+				 (unsigned long long)heap_bytes(segment, block));
+	rc = put(channel, NULL, message->bytes, block, &message->header, when, deadline_ns);
+	if (was_given_away(rc, segment, block))
+		*message = (struct dhow_message){ .header = message->header };
+	return rc;
+}
+
+int dhow_flush(struct dhow_channel *channel, uint64_t deadline_ns)
+{
+	return channel->is_remote ? remote_flush(channel, deadline_ns) : 0;
+}
