@@ -531,15 +531,13 @@ static int find_node(const char *socket, uint64_t pool_bytes)
 	return 0;
 }
 
-static int hello(const struct dhow_node_peer *agent)
+static int hello(bool is_agent)
 {
-	struct node_request request = { .op = agent ? NODE_HELLO_AGENT : NODE_HELLO };
+	struct node_request request = { .op = is_agent ? NODE_HELLO_AGENT : NODE_HELLO };
 	int fds[BASE_FD_PASS_MAX], count = 0, rc;
 	struct dhow_pool *pool;
 	struct node_reply reply;
 
-	if (agent)
-		request.peer = *agent;
 	pthread_mutex_lock(&ctx.talk);
 	rc = talk(&request, -1, &reply, fds, &count, dhow_in_ms(ANSWER_MS));
 	pthread_mutex_unlock(&ctx.talk);
@@ -562,15 +560,15 @@ err_fds:
 	return rc;
 }
 
-static int attach(const struct dhow_node_peer *agent, const char *socket, uint64_t pool_bytes)
+static int attach(bool is_agent, const char *socket, uint64_t pool_bytes)
 {
 	int rc = find_node(socket, pool_bytes);
 
 	if (rc < 0)
 		return rc;
-	ctx.is_agent = agent != NULL;
+	ctx.is_agent = is_agent;
 	ctx.pid = getpid();
-	ctx.rank = agent ? UINT32_MAX : number_of(DHOW_ENV_RANK, 0);
+	ctx.rank = is_agent ? UINT32_MAX : number_of(DHOW_ENV_RANK, 0);
 	ctx.size = number_of(DHOW_ENV_SIZE, 1);
 	ctx.local_rank = number_of(DHOW_ENV_LOCAL_RANK, 0);
 	ctx.local_size = number_of(DHOW_ENV_LOCAL_SIZE, 1);
@@ -581,7 +579,7 @@ static int attach(const struct dhow_node_peer *agent, const char *socket, uint64
 		ctx.connection = rc;
 	}
 	if (rc >= 0)
-		rc = hello(agent);
+		rc = hello(is_agent);
 	if (rc == 0)
 		return 0;
 	if (ctx.ready)
@@ -605,14 +603,14 @@ static void forget_parent(void)
 	ctx.connection = -1;
 }
 
-int context_start(const struct dhow_node_peer *agent, const char *socket, uint64_t pool_bytes)
+int context_start(bool is_agent, const char *socket, uint64_t pool_bytes)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&ctx.lock);
 	forget_parent();
 	if (ctx.users == 0)
-		rc = attach(agent, socket, pool_bytes);
+		rc = attach(is_agent, socket, pool_bytes);
 	if (rc == 0)
 		ctx.users++;
 	pthread_mutex_unlock(&ctx.lock);
@@ -621,14 +619,14 @@ int context_start(const struct dhow_node_peer *agent, const char *socket, uint64
 
 int dhow_init(void)
 {
-	return context_start(NULL, NULL, 0);
+	return context_start(false, NULL, 0);
 }
 
 int dhow_init_at(const char *socket, uint64_t pool_bytes)
 {
 	if (!socket || !*socket)
 		return dhow_fail(-EINVAL, "socket name is empty");
-	return context_start(NULL, socket, pool_bytes);
+	return context_start(false, socket, pool_bytes);
 }
 
 void dhow_fini(void)

@@ -5,6 +5,8 @@
 #ifndef CHANNELS_CONTEXT_H
 #define CHANNELS_CONTEXT_H
 
+#include <stdbool.h>
+
 #include <dhow/dhow.h>
 
 #include "src/protocol.h"
@@ -18,8 +20,8 @@ struct dhow_pool {
 /* Set dhow_error_text() and return @rc, so that it is one line: return dhow_fail(...). */
 int dhow_fail(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Attach as a task (@agent NULL) or as the node's agent. */
-int context_start(const struct dhow_node_peer *agent, const char *socket, uint64_t pool_bytes);
+/* Attach as a task or as the node's agent. */
+int context_start(bool is_agent, const char *socket, uint64_t pool_bytes);
 
 /* The node's segment, with this thread made known; NULL and a text: not attached. */
 struct segment *context_node(void);

@@ -23,12 +23,13 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 		  struct dhow_gateway **ret_gateway)
 {
 	struct dhow_gateway *gateway = calloc(1, sizeof(*gateway));
+	struct node_request ready = { .op = NODE_AGENT_READY };
 	struct shm_channel *entry;
 	int rc;
 
 	if (!gateway)
 		return dhow_fail(-ENOMEM, "out of memory");
-	rc = context_start(self, NULL, 0);
+	rc = context_start(true, NULL, 0);
 	if (rc < 0)
 		goto err_free;
 	context_secret(ret_secret);
@@ -47,6 +48,8 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 	atomic_store_explicit(&gateway->segment->shm->agent, gateway->segment->me,
 			      memory_order_release);
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_UP, memory_order_release);
+	ready.peer = *self;
+	context_tell(&ready);
 	*ret_gateway = gateway;
 	return 0;
 
@@ -331,6 +334,7 @@ bool gateway_ask(struct dhow_gateway *gateway, uint32_t index, struct gateway_as
 	if (index >= LAYOUT_REQUESTS)
 		return false;
 	request = &gateway->segment->requests[index];
+	/* A9: pairs with R9 in remote_ask(). The question's fields are visible. */
 	word = atomic_load_explicit(&request->word, memory_order_acquire);
 	if (WORD_STATE(word) != REQUEST_FILLED)
 		return false;

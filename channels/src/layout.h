@@ -106,7 +106,13 @@ struct shm_stream {
 	_Atomic uint32_t wait;
 };
 
-enum request_state { REQUEST_FREE, REQUEST_FILLED, REQUEST_ANSWERING, REQUEST_DONE };
+enum request_state {
+	REQUEST_FREE,
+	REQUEST_CLAIMED,	/* its owner fills it */
+	REQUEST_FILLED,
+	REQUEST_ANSWERING,	/* the agent fills it */
+	REQUEST_DONE,
+};
 struct shm_request {
 	alignas(LAYOUT_PAIR) _Atomic uint64_t word;	/* serial: tells uses apart */
 	struct dhow_address target;	/* written by: owner before FILLED */

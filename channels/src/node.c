@@ -214,14 +214,16 @@ static void tell_agent_peer(struct dhow_node_service *service, const struct dhow
 		reply(service->agent, &news, NULL, 0);
 }
 
-static void agent_is_up(struct dhow_node_service *service, struct client *client,
-			const struct dhow_node_peer *self)
+/* It serves the gateway: only now may tasks start that want to reach other nodes. */
+static void agent_ready(struct dhow_node_service *service, const struct dhow_node_peer *peer)
 {
-	service->agent = client;
-	for (size_t i = 0; i < service->peers_count; i++)
-		tell_agent_peer(service, &service->peers[i]);
+	struct dhow_node_peer self = *peer;
+
+	self.node = service->options.node;
+	if (self.bytes > sizeof(self.address))
+		self.bytes = sizeof(self.address);
 	if (service->hooks.agent_up)
-		service->hooks.agent_up(service->hooks.arg, self);
+		service->hooks.agent_up(service->hooks.arg, &self);
 }
 
 static void hello(struct dhow_node_service *service, struct client *client,
@@ -242,14 +244,11 @@ static void hello(struct dhow_node_service *service, struct client *client,
 		memcpy(answer.secret, service->options.secret, sizeof(answer.secret));
 	reply(client, &answer, fds, 2);
 	explicit_bzero(answer.secret, sizeof(answer.secret));
-	if (wants_agent) {
-		struct dhow_node_peer self = request->peer;
-
-		self.node = service->options.node;
-		if (self.bytes > sizeof(self.address))
-			self.bytes = sizeof(self.address);
-		agent_is_up(service, client, &self);
-	}
+	if (!wants_agent)
+		return;
+	service->agent = client;
+	for (size_t i = 0; i < service->peers_count; i++)
+		tell_agent_peer(service, &service->peers[i]);
 }
 
 /* ---- segments ---- */
@@ -398,6 +397,10 @@ static void client_request(struct dhow_node_service *service, struct client *cli
 	case NODE_HELLO:
 	case NODE_HELLO_AGENT:
 		hello(service, client, request);
+		break;
+	case NODE_AGENT_READY:
+		if (client == service->agent)
+			agent_ready(service, &request->peer);
 		break;
 	case NODE_SEGMENT_PUT:
 	case NODE_SEGMENT_GET:

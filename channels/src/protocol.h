@@ -19,6 +19,7 @@ enum node_op {
 	NODE_DOOR = 1,		/* on a door: + connection */
 	NODE_HELLO,		/* -> segment, bell */
 	NODE_HELLO_AGENT,	/* the same, and the secret */
+	NODE_AGENT_READY,	/* it serves the gateway from now on; no reply */
 	NODE_SEGMENT_PUT,	/* + segment -> id */
 	NODE_SEGMENT_GET,	/* id -> segment */
 	NODE_SEGMENT_DROP,	/* id; no reply */
@@ -37,7 +38,7 @@ struct node_request {
 	uint64_t value;
 	char name[128];
 	char address[DHOW_ADDRESS_BYTES];
-	struct dhow_node_peer peer;	/* HELLO_AGENT: how it is reached */
+	struct dhow_node_peer peer;	/* AGENT_READY: how it is reached */
 };
 
 enum node_news { NODE_NEWS_PEER = 1, NODE_NEWS_PEER_DEAD };

@@ -259,11 +259,12 @@ static int try_peek(void *arg)
 static int peek_remote(struct look *look, uint64_t deadline_ns)
 {
 	struct dhow_message message = { 0 };
-	int rc = remote_ask(look->channel, GATEWAY_PEEK, 0, look->room, deadline_ns, NULL, &message);
+	uint32_t whole = 0;	/* bytes of the message; what came may be cut to our room */
+	int rc = remote_ask(look->channel, GATEWAY_PEEK, 0, look->room, deadline_ns, &whole, &message);
 
 	if (rc < 0)
 		return rc;
-	look->bytes = message.bytes;
+	look->bytes = whole;
 	look->header = message.header;
 	if (message.bytes && look->room)
 		memcpy(look->buffer, message.data,

@@ -212,14 +212,13 @@ int remote_flush(struct dhow_channel *channel, uint64_t deadline_ns)
 
 /* ---- requests ---- */
 
-/* FILLED comes after the fields: until then the record is ours by FILLED with a free serial. */
 static int claim_request(struct segment *segment, struct shm_request **ret_request,
 			 uint32_t *ret_serial)
 {
 	for (uint32_t i = 0; i < LAYOUT_REQUESTS; i++) {
 		struct shm_request *request = &segment->requests[i];
 		uint64_t word = atomic_load_explicit(&request->word, memory_order_relaxed);
-		uint64_t mine = WORD(WORD_SERIAL(word), REQUEST_FILLED, segment->me);
+		uint64_t mine = WORD(WORD_SERIAL(word), REQUEST_CLAIMED, segment->me);
 
 		if (WORD_STATE(word) == REQUEST_FREE &&
 		    atomic_compare_exchange_strong_explicit(&request->word, &word, mine,
@@ -328,7 +327,9 @@ int remote_ask(struct dhow_channel *channel, enum gateway_op op, uint32_t events
 	request->block = 0;
 	atomic_store_explicit(&request->wait, 0, memory_order_relaxed);
 	envelope.route = (uint32_t)(request - segment->requests);
-	/* channel_put() publishes the fields with the index (R2). */
+	/* R9: pairs with A9 in gateway_ask(). Publishes the fields. */
+	atomic_store_explicit(&request->word, WORD(answer.serial, REQUEST_FILLED, segment->me),
+			      memory_order_release);
 	rc = channel_put(channel, NULL, 0, 0, &envelope, grace, NULL);
 	if (rc == 0) {
 		if (deadline_ns < DHOW_FOREVER - ANSWER_GRACE_MS * BASE_MS && deadline_ns)

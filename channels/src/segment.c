@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -66,17 +67,34 @@ static int commit_memory(int fd, uint64_t bytes, struct base_err *err)
 			(unsigned long long)(bytes >> 20), strerror(rc));
 }
 
-/* fallocate() of a memfd ignores how much memory is left; refuse what cannot be held. */
+/* What the machine can still give, in bytes; UINT64_MAX if it does not say. */
+static uint64_t available_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long long kib;
+	char line[128];
+	uint64_t bytes = UINT64_MAX;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			bytes = kib << 10;
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+/* fallocate() of a memfd does not fail when memory is short: the kernel would kill some
+ * process instead. So refuse before what would take more than seven eighths of the rest. */
 static int check_memory(uint64_t bytes, struct base_err *err)
 {
-	uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t available = available_memory();
 
-	if (bytes < total / 10 * 9)
+	if (bytes <= available - available / 8)
 		return 0;
 	return base_err(err, -ENOMEM,
-			"a pool needs %llu MiB of shared memory, this machine has %llu MiB; try a "
-			"smaller pool (dlaunch --pool)",
-			(unsigned long long)(bytes >> 20), (unsigned long long)(total >> 20));
+			"a pool needs %llu MiB of shared memory, this machine has %llu MiB left; try "
+			"a smaller pool (dlaunch --pool)",
+			(unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
 }
 
 int segment_create(const struct segment_options *options, int *ret_fd, struct base_err *err)
