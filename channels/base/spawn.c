@@ -25,8 +25,7 @@
 enum {
 	STACK_BYTES = 64 * 1024,
 	FD_ASIDE = 512,			/* copies wait above every number we place at */
-	FD_FALLBACK_MAX = 65536,
-	CLOSE_RANGE_CLOEXEC_FLAG = 1 << 2,
+	FD_FALLBACK_MAX = 65536,	/* without close_range(), kernels before 5.9 */
 };
 
 /* Shared with the child, which ends or execs before base_spawn() goes on. */
@@ -92,21 +91,52 @@ int base_spawn_exit_code(int rc)
 	return rc == -ENOENT ? 127 : 126;
 }
 
-static int fail(struct birth *birth, const char *step)
+/* Sanitizers hook what does not return, and would stumble over the child's stack. */
+#define ON_OWN_STACK __attribute__((no_sanitize("address")))
+
+static void ON_OWN_STACK leave(void)
+{
+	for (;;)
+		syscall(SYS_exit_group, 127);
+}
+
+static int ON_OWN_STACK fail(struct birth *birth, const char *step)
 {
 	birth->error = errno;
 	birth->step = step;
-	_exit(127);
+	leave();
+	return 0;
 }
 
-static void cloexec_all(void)
+static void close_span(unsigned first, unsigned last)
 {
+	if (first > last)
+		return;
 #ifdef SYS_close_range
-	if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC_FLAG) == 0)
+	if (syscall(SYS_close_range, first, last, 0) == 0)
 		return;
 #endif
-	for (int fd = 3; fd < FD_FALLBACK_MAX; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	for (unsigned fd = first; fd <= last && fd < FD_FALLBACK_MAX; fd++)
+		close((int)fd);
+}
+
+/* Close all but 0, 1, 2 and the placed ones. Now, not by close-on-exec: exec lets the parent go on
+ * before it closes, and a copy that lives on keeps the parent's closed descriptors in its epoll. */
+static void close_others(const struct base_spawn *spec)
+{
+	unsigned first = 3;
+
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (int i = 0; i < spec->fd_count; i++)
+			if ((unsigned)spec->fds[i].to >= first && (unsigned)spec->fds[i].to < next)
+				next = (unsigned)spec->fds[i].to;
+		close_span(first, next == ~0u ? ~0u : next - 1);
+		if (next == ~0u)
+			return;
+		first = next + 1;
+	}
 }
 
 /* Copies first, so that no number we place at is one we still need to read from. */
@@ -122,13 +152,13 @@ static void place_fds(struct birth *birth)
 		if (from >= 0 && aside[count - 1] < 0)
 			fail(birth, "copy a descriptor");
 	}
-	cloexec_all();
 	for (int i = 0; i < count; i++) {
 		int to = i < 3 ? i : spec->fds[i - 3].to;
 
 		if (aside[i] >= 0 && dup2(aside[i], to) < 0)
 			fail(birth, "place a descriptor");
 	}
+	close_others(spec);
 }
 
 static void reset_signals(void)
@@ -143,7 +173,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int child(void *arg)
+static int ON_OWN_STACK child(void *arg)
 {
 	struct birth *birth = arg;
 	const struct base_spawn *spec = birth->spec;
@@ -154,7 +184,7 @@ static int child(void *arg)
 	if (spec->death_signal) {
 		prctl(PR_SET_PDEATHSIG, spec->death_signal);
 		if (getppid() != birth->parent)
-			_exit(127);
+			leave();
 	}
 	if (spec->cwd && chdir(spec->cwd) < 0)
 		fail(birth, "enter the directory");

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* counters.h - what a link has done; told at exit with DHOW_LOG=debug. */
+#ifndef AGENT_COUNTERS_H
+#define AGENT_COUNTERS_H
+
+#include <stdint.h>
+
+struct agent_counters {
+	uint64_t frames_sent, frames_received;
+	uint64_t bytes_sent, bytes_received;	/* frames and bulk, headers included */
+	uint64_t messages_sent, messages_received;
+	uint64_t resends;	/* frames sent again */
+	uint64_t acks_alone;	/* CONTROL frames sent for their acknowledgement */
+	uint64_t duplicates;	/* frames received again */
+	uint64_t damaged;	/* frames refused */
+	uint64_t bulks_sent, bulks_received;
+	uint64_t connections;
+};
+
+void agent_counters_log(const struct agent_counters *counters, uint32_t node);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream_in.c - the receiving side of streams: into the channel, in order.
+ *
+ * The next message of a stream goes straight from the frame into the channel. Others wait
+ * in the ring: those behind a full channel, and those behind a payload that is being
+ * pulled. Deposits are counted here and told once a turn.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/credit.h"
+#include "agent/link.h"
+#include "agent/stream.h"
+#include "base/log.h"
+
+static struct agent_in **place_of(struct agent_stream_in *stream, uint64_t number)
+{
+	return &stream->ring[number % GATEWAY_WINDOW];
+}
+
+static void release_in(struct agent *agent, struct agent_in *in)
+{
+	if (in->is_bulk)
+		agent_pull_end(&in->pull);
+	else
+		agent_slab_put(&agent->slab, in);
+}
+
+static void purge(struct agent_stream_in *stream)
+{
+	for (int i = 0; i < GATEWAY_WINDOW; i++) {
+		struct agent_in *in = stream->ring[i];
+
+		stream->ring[i] = NULL;
+		if (in) {
+			in->stream = NULL;
+			release_in(stream->agent, in);
+		}
+	}
+	stream->pulls = 0;
+	base_list_del(&stream->blocked);
+}
+
+static void break_stream(struct agent_stream_in *stream, int rc)
+{
+	if (stream->rc)
+		return;
+	stream->rc = rc;
+	purge(stream);
+	agent_link_todo(stream->link, &stream->todo);
+}
+
+static void destroy(struct agent_stream_in *stream)
+{
+	struct agent *agent = stream->agent;
+	struct agent_in_slot *slot = &stream->link->in_slots[stream->index];
+
+	purge(stream);
+	slot->stream = NULL;
+	slot->closed = stream->generation;
+	slot->any_closed = true;
+	base_list_del(&stream->todo.node);
+	base_list_del(&stream->untaken);
+	agent_target_put(agent, stream->target);
+	agent_slab_put(&agent->slab, stream);
+}
+
+static int tell(struct agent_stream_in *stream, enum agent_record_kind kind, uint64_t number,
+		int rc)
+{
+	struct agent_record record = {
+		.kind = kind,
+		.index = stream->index,
+		.generation = stream->generation,
+		.number = number,
+		.rc = rc,
+	};
+
+	return agent_link_write(stream->link, &record);
+}
+
+static int write_counts(struct agent_todo *todo, struct agent_link *link)
+{
+	struct agent_stream_in *stream = base_list_entry(todo, struct agent_stream_in, todo);
+	int rc;
+
+	(void)link;
+	if (stream->deposited_told != stream->deposited) {
+		rc = tell(stream, AGENT_DEPOSITED, stream->deposited, 0);
+		if (rc)
+			return rc;
+		stream->deposited_told = stream->deposited;
+	}
+	if (stream->received_told != stream->received) {
+		rc = tell(stream, AGENT_RECEIVED, stream->received, 0);
+		if (rc)
+			return rc;
+		stream->received_told = stream->received;
+	}
+	if (stream->rc && !stream->fail_told) {
+		rc = tell(stream, AGENT_FAIL, 0, stream->rc);
+		if (rc)
+			return rc;
+		stream->fail_told = true;
+	}
+	return 0;
+}
+
+/* Deposit the next message. Return: 0; -EAGAIN the channel is full; it broke: others. */
+static int deposit(struct agent_stream_in *stream, struct dhow_message *block, const void *data,
+		   size_t bytes, const struct dhow_header *header)
+{
+	uint64_t position = 0;
+	int rc = gateway_deposit(stream->agent->gateway, stream->target->channel, block, data,
+				 bytes, header, &position);
+
+	if (rc == -EAGAIN)
+		return rc;
+	if (rc) {
+		agent_target_result(stream->target, rc);
+		break_stream(stream, rc);
+		return rc;
+	}
+	stream->deposited++;
+	stream->link->counters.messages_received++;
+	stream->agent->worked = true;
+	agent_in_remember(stream, stream->deposited, position);
+	agent_link_todo(stream->link, &stream->todo);
+	return 0;
+}
+
+static void block(struct agent_stream_in *stream)
+{
+	base_list_add_tail(&stream->agent->blocked, &stream->blocked);
+	stream->agent->blocked_ns = 0;	/* watch it before we sleep */
+}
+
+/* Deposit what is next as far as it goes. */
+static void drain(struct agent_stream_in *stream)
+{
+	base_list_del(&stream->blocked);
+	while (!stream->rc && stream->target) {
+		struct agent_in **place = place_of(stream, stream->deposited + 1);
+		struct agent_in *in = *place;
+		int rc;
+
+		if (!in || (in->is_bulk && in->pull.state != AGENT_PULL_READY))
+			return;
+		rc = deposit(stream, in->is_bulk ? &in->pull.message : NULL,
+			     in->is_bulk ? in->pull.message.data : in->data, in->bytes,
+			     &in->header);
+		if (rc == -EAGAIN) {
+			block(stream);
+			return;
+		}
+		if (rc)
+			return;
+		*place = NULL;
+		if (in->is_bulk) {
+			stream->pulls--;
+			/* given away */
+			memset(&in->pull.message, 0, sizeof(in->pull.message));
+		}
+		in->stream = NULL;
+		release_in(stream->agent, in);
+	}
+}
+
+/* The stream of a record, made if it is new. NULL and 0: it has ended. */
+static int find(struct agent_link *link, const struct agent_record *record,
+		struct agent_stream_in **ret_stream)
+{
+	struct agent_stream_in *stream;
+	struct agent_in_slot *slot;
+
+	*ret_stream = NULL;
+	if (agent_table_grow(&link->in_slots, &link->in_count, record->index, sizeof(*slot)))
+		return -EPROTO;
+	slot = &link->in_slots[record->index];
+	stream = slot->stream;
+	if (stream && stream->generation == record->generation) {
+		*ret_stream = stream;
+		return 0;
+	}
+	/* An index is used again only when its old stream is finished. */
+	if (stream && agent_newer(record->generation, stream->generation))
+		destroy(stream);
+	else if (stream ||
+		 (slot->any_closed && !agent_newer(record->generation, slot->closed)))
+		return 0;
+	stream = agent_slab_get(&link->agent->slab, sizeof(*stream));
+	if (!stream)
+		return -EPROTO;
+	memset(stream, 0, sizeof(*stream));
+	agent_todo_init(&stream->todo, write_counts);
+	base_list_init(&stream->blocked);
+	base_list_init(&stream->untaken);
+	stream->agent = link->agent;
+	stream->link = link;
+	stream->index = record->index;
+	stream->generation = record->generation;
+	slot->stream = stream;
+	*ret_stream = stream;
+	return 0;
+}
+
+int agent_in_open(struct agent_link *link, const struct agent_record *record)
+{
+	struct agent_stream_in *stream;
+	int rc = find(link, record, &stream);
+
+	if (rc || !stream)
+		return rc;
+	if (stream->target || stream->rc)
+		return -EPROTO;
+	rc = agent_target_get(link->agent, &record->target, &stream->target);
+	if (rc)
+		break_stream(stream, rc);
+	else
+		drain(stream);
+	return 0;
+}
+
+/* May message @number come now? 0 yes; 1 it is here or of no use; -EPROTO never. */
+static int expected(struct agent_stream_in *stream, uint64_t number)
+{
+	if (!stream || stream->rc || number <= stream->deposited)
+		return 1;
+	if (number - stream->deposited > GATEWAY_WINDOW)
+		return -EPROTO;
+	return *place_of(stream, number) ? 1 : 0;
+}
+
+int agent_in_message(struct agent_link *link, const struct agent_record *record)
+{
+	struct agent_stream_in *stream;
+	struct agent_in *in;
+	int rc = find(link, record, &stream);
+
+	if (rc)
+		return rc;
+	rc = expected(stream, record->number);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	if (stream->target && record->number == stream->deposited + 1) {
+		rc = deposit(stream, NULL, record->payload, record->bytes, &record->header);
+		if (rc == 0)
+			drain(stream);
+		if (rc != -EAGAIN)
+			return 0;
+	}
+	in = agent_slab_get(&link->agent->slab, sizeof(*in) + record->bytes);
+	if (!in) {
+		break_stream(stream, -ENOMEM);
+		return 0;
+	}
+	memset(in, 0, sizeof(*in));
+	in->stream = stream;
+	in->number = record->number;
+	in->header = record->header;
+	in->bytes = record->bytes;
+	if (in->bytes)
+		memcpy(in->data, record->payload, in->bytes);
+	*place_of(stream, in->number) = in;
+	if (stream->target && base_list_empty(&stream->blocked) &&
+	    in->number == stream->deposited + 1)
+		block(stream);
+	return 0;
+}
+
+int agent_in_close(struct agent_link *link, const struct agent_record *record)
+{
+	struct agent_stream_in *stream;
+	int rc = find(link, record, &stream);
+
+	if (!rc && stream)
+		destroy(stream);
+	return rc;
+}
+
+static bool may_pull(struct agent_pull *pull)
+{
+	struct agent_in *in = base_list_entry(pull, struct agent_in, pull);
+
+	return in->stream && (in->stream->pulls <= AGENT_FETCH_AHEAD ||
+			      in->number == in->stream->deposited + 1);
+}
+
+static void pulled(struct agent_pull *pull, int rc)
+{
+	struct agent_in *in = base_list_entry(pull, struct agent_in, pull);
+	struct agent_stream_in *stream = in->stream;
+
+	if (rc == 0) {
+		drain(stream);
+		return;
+	}
+	/* lost with its connection: the place is free for the next offer */
+	*place_of(stream, in->number) = NULL;
+	stream->pulls--;
+	agent_slab_put(&pull->agent->slab, in);
+	if (rc == -EMSGSIZE)
+		break_stream(stream, rc);
+}
+
+static void pull_released(struct agent_pull *pull)
+{
+	agent_slab_put(&pull->agent->slab, base_list_entry(pull, struct agent_in, pull));
+}
+
+int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
+		   struct fabric_offer *offer)
+{
+	struct agent_link *link = conn->link;
+	struct agent_stream_in *stream;
+	struct agent_in *in;
+	int rc = find(link, record, &stream);
+
+	if (!rc)
+		rc = expected(stream, record->number);
+	if (rc < 0)
+		return rc;
+	if (rc > 0) {
+		link->agent->ops->drop(offer);
+		return 0;
+	}
+	in = agent_slab_get(&link->agent->slab, sizeof(*in));
+	if (!in) {
+		link->agent->ops->drop(offer);
+		break_stream(stream, -ENOMEM);
+		return 0;
+	}
+	memset(in, 0, sizeof(*in));
+	in->stream = stream;
+	in->is_bulk = true;
+	in->number = record->number;
+	in->header = record->header;
+	in->bytes = record->total;
+	in->pull.may = may_pull;
+	in->pull.done = pulled;
+	in->pull.release = pull_released;
+	*place_of(stream, in->number) = in;
+	stream->pulls++;
+	agent_pull_start(&in->pull, conn, record, offer);
+	return 0;
+}
+
+void agent_ins_end(struct agent_link *link)
+{
+	for (uint32_t i = 0; i < link->in_count; i++) {
+		if (link->in_slots[i].stream)
+			destroy(link->in_slots[i].stream);
+		link->in_slots[i].any_closed = false;	/* a new epoch counts anew */
+	}
+}
+
+void agent_ins_retry(struct agent *agent)
+{
+	struct base_list list;
+
+	if (base_list_empty(&agent->blocked))
+		return;
+	/* take all off, so that those which stay blocked are not met twice */
+	list = agent->blocked;
+	list.next->prev = list.prev->next = &list;
+	base_list_init(&agent->blocked);
+	while (!base_list_empty(&list)) {
+		struct agent_stream_in *stream =
+			base_list_entry(list.next, struct agent_stream_in, blocked);
+
+		unsigned now;
+
+		/* First watch, then try: what happens between rings the bell. If there is room
+		 * and only the pool is full, a watch would ring without end. */
+		if (dhow_poll(stream->target->channel, DHOW_OUT, DHOW_TRY, &now) == -EAGAIN)
+			gateway_watch(agent->gateway, stream->target->channel, DHOW_OUT);
+		drain(stream);
+	}
+}

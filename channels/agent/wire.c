@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire.c - encode and decode frame headers and records.
+ *
+ * Which fields a kind of record has is one row of a table, so that encoder and decoder
+ * cannot disagree. Decoders believe nothing: every read is checked against the end.
+ */
+#include "agent/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "agent/crc32c.h"
+
+enum { MAC_BYTES = 16, SEALED_BYTES = AGENT_HEADER_BYTES - MAC_BYTES, RECORD_HEAD = 16 };
+
+enum field {
+	NUMBER = 1 << 0,
+	RC = 1 << 1,
+	ASKED = 1 << 2,		/* op, events, room */
+	EVENTS = 1 << 3,
+	TARGET = 1 << 4,
+	HEADER = 1 << 5,
+	BULK = 1 << 6,		/* crc, total */
+	PAYLOAD = 1 << 7,	/* the rest of the record */
+};
+
+static const uint8_t fields[AGENT_RECORD_KINDS] = {
+	[AGENT_OPEN] = TARGET,
+	[AGENT_MESSAGE] = NUMBER | HEADER | PAYLOAD,
+	[AGENT_MESSAGE_BULK] = NUMBER | HEADER | BULK,
+	[AGENT_DEPOSITED] = NUMBER,
+	[AGENT_RECEIVED] = NUMBER,
+	[AGENT_FAIL] = RC,
+	[AGENT_CLOSE] = 0,
+	[AGENT_ASK] = NUMBER | ASKED | TARGET,
+	[AGENT_ANSWER] = NUMBER | RC | EVENTS | HEADER | PAYLOAD,
+	[AGENT_ANSWER_BULK] = NUMBER | RC | EVENTS | HEADER | BULK,
+	[AGENT_DONE] = RC,
+	[AGENT_CANCEL] = 0,
+};
+
+static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 16, 12 };
+
+void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes)
+{
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		return;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		cursor->at[i] = (uint8_t)(value >> 8 * i);
+	cursor->at += bytes;
+}
+
+void agent_put_blob(struct agent_cursor *cursor, const void *blob, size_t bytes)
+{
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		return;
+	}
+	if (bytes)
+		memcpy(cursor->at, blob, bytes);
+	cursor->at += bytes;
+}
+
+uint64_t agent_get(struct agent_cursor *cursor, size_t bytes)
+{
+	uint64_t value = 0;
+
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		return 0;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		value |= (uint64_t)cursor->at[i] << 8 * i;
+	cursor->at += bytes;
+	return value;
+}
+
+void agent_get_blob(struct agent_cursor *cursor, void *blob, size_t bytes)
+{
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		memset(blob, 0, bytes);
+		return;
+	}
+	memcpy(blob, cursor->at, bytes);
+	cursor->at += bytes;
+}
+
+void agent_header_seal(const struct agent_header *header, const uint8_t key[AGENT_KEY_BYTES],
+		       void *at)
+{
+	struct agent_cursor cursor = { at, (uint8_t *)at + SEALED_BYTES, 0 };
+
+	agent_put(&cursor, AGENT_FRAME_MAGIC, 4);
+	agent_put(&cursor, AGENT_WIRE_VERSION, 1);
+	agent_put(&cursor, header->kind, 1);
+	agent_put(&cursor, 0, 2);
+	agent_put(&cursor, header->source, 4);
+	agent_put(&cursor, header->epoch, 4);
+	agent_put(&cursor, header->session, 4);
+	agent_put(&cursor, header->bytes, 4);
+	agent_put(&cursor, header->sequence, 8);
+	agent_put(&cursor, header->ack, 8);
+	agent_put(&cursor, header->crc, 4);
+	agent_put(&cursor, 0, 4);
+	assert(!cursor.bad && cursor.at == cursor.end);
+	crypto_generichash(cursor.end, MAC_BYTES, at, SEALED_BYTES, key, AGENT_KEY_BYTES);
+}
+
+int agent_header_decode(const void *data, size_t bytes, struct agent_header *ret_header)
+{
+	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)data,
+				       (uint8_t *)(uintptr_t)data + bytes, 0 };
+	struct agent_header header;
+	uint32_t magic, version, kind, flags, zero;
+
+	magic = (uint32_t)agent_get(&cursor, 4);
+	version = (uint32_t)agent_get(&cursor, 1);
+	kind = (uint32_t)agent_get(&cursor, 1);
+	flags = (uint32_t)agent_get(&cursor, 2);
+	header.source = (uint32_t)agent_get(&cursor, 4);
+	header.epoch = (uint32_t)agent_get(&cursor, 4);
+	header.session = (uint32_t)agent_get(&cursor, 4);
+	header.bytes = (uint32_t)agent_get(&cursor, 4);
+	header.sequence = agent_get(&cursor, 8);
+	header.ack = agent_get(&cursor, 8);
+	header.crc = (uint32_t)agent_get(&cursor, 4);
+	zero = (uint32_t)agent_get(&cursor, 4);
+	if (cursor.bad || bytes < AGENT_HEADER_BYTES || magic != AGENT_FRAME_MAGIC ||
+	    version != AGENT_WIRE_VERSION || kind < AGENT_CONTROL || kind > AGENT_OFFER ||
+	    flags || zero || header.bytes != bytes - AGENT_HEADER_BYTES ||
+	    (kind == AGENT_DATA) != (header.sequence != 0))
+		return -EBADMSG;
+	header.kind = (enum agent_frame_kind)kind;
+	*ret_header = header;
+	return 0;
+}
+
+int agent_header_verify(const void *data, const struct agent_header *header,
+			const uint8_t key[AGENT_KEY_BYTES])
+{
+	const uint8_t *at = data;
+	uint8_t mac[MAC_BYTES];
+
+	crypto_generichash(mac, MAC_BYTES, at, SEALED_BYTES, key, AGENT_KEY_BYTES);
+	if (sodium_memcmp(mac, at + SEALED_BYTES, MAC_BYTES))
+		return -EPERM;
+	if (agent_crc32c(0, at + AGENT_HEADER_BYTES, header->bytes) != header->crc)
+		return -EILSEQ;
+	return 0;
+}
+
+size_t agent_record_bytes(const struct agent_record *record)
+{
+	size_t bytes = RECORD_HEAD;
+
+	for (unsigned i = 0; i < sizeof(field_bytes); i++)
+		if (fields[record->kind] & 1u << i)
+			bytes += field_bytes[i];
+	return bytes + (fields[record->kind] & PAYLOAD ? record->bytes : 0);
+}
+
+static void put_target(struct agent_cursor *cursor, const struct dhow_address *target)
+{
+	agent_put(cursor, target->job, 4);
+	agent_put(cursor, target->node, 4);
+	agent_put(cursor, target->segment, 4);
+	agent_put(cursor, target->index, 4);
+	agent_put(cursor, target->generation, 4);
+}
+
+static void get_target(struct agent_cursor *cursor, struct dhow_address *ret_target)
+{
+	ret_target->job = (uint32_t)agent_get(cursor, 4);
+	ret_target->node = (uint32_t)agent_get(cursor, 4);
+	ret_target->segment = (uint32_t)agent_get(cursor, 4);
+	ret_target->index = (uint32_t)agent_get(cursor, 4);
+	ret_target->generation = (uint32_t)agent_get(cursor, 4);
+}
+
+size_t agent_record_encode(const struct agent_record *record, void *at, size_t room)
+{
+	size_t bytes = agent_record_bytes(record);
+	struct agent_cursor cursor = { at, (uint8_t *)at + bytes, 0 };
+	unsigned has = fields[record->kind];
+
+	assert(record->kind > 0 && record->kind < AGENT_RECORD_KINDS);
+	if (bytes > room || bytes > UINT32_MAX)
+		return 0;
+	agent_put(&cursor, record->kind, 4);
+	agent_put(&cursor, bytes, 4);
+	agent_put(&cursor, record->index, 4);
+	agent_put(&cursor, record->generation, 4);
+	if (has & NUMBER)
+		agent_put(&cursor, record->number, 8);
+	if (has & RC)
+		agent_put(&cursor, (uint32_t)record->rc, 4);
+	if (has & ASKED) {
+		agent_put(&cursor, record->op, 4);
+		agent_put(&cursor, record->events, 4);
+		agent_put(&cursor, record->room, 8);
+	}
+	if (has & EVENTS)
+		agent_put(&cursor, record->events, 4);
+	if (has & TARGET)
+		put_target(&cursor, &record->target);
+	if (has & HEADER) {
+		agent_put(&cursor, record->header.sender, 4);
+		agent_put(&cursor, record->header.tag, 4);
+		agent_put(&cursor, record->header.user, 8);
+	}
+	if (has & BULK) {
+		agent_put(&cursor, record->crc, 4);
+		agent_put(&cursor, record->total, 8);
+	}
+	if (has & PAYLOAD)
+		agent_put_blob(&cursor, record->payload, record->bytes);
+	assert(!cursor.bad && cursor.at == cursor.end);
+	return bytes;
+}
+
+int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_record)
+{
+	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)at,
+				       (uint8_t *)(uintptr_t)at + bytes, 0 };
+	struct agent_record record = { 0 };
+	uint32_t kind = (uint32_t)agent_get(&cursor, 4);
+	uint32_t size = (uint32_t)agent_get(&cursor, 4);
+	unsigned has;
+
+	if (cursor.bad || kind == 0 || kind >= AGENT_RECORD_KINDS || size < RECORD_HEAD ||
+	    size > bytes || size > INT32_MAX)
+		return -EBADMSG;
+	has = fields[kind];
+	cursor.end = (uint8_t *)(uintptr_t)at + size;
+	record.kind = (enum agent_record_kind)kind;
+	record.index = (uint32_t)agent_get(&cursor, 4);
+	record.generation = (uint32_t)agent_get(&cursor, 4);
+	if (has & NUMBER)
+		record.number = agent_get(&cursor, 8);
+	if (has & RC)
+		record.rc = (int32_t)(uint32_t)agent_get(&cursor, 4);
+	if (has & ASKED) {
+		record.op = (uint32_t)agent_get(&cursor, 4);
+		record.events = (uint32_t)agent_get(&cursor, 4);
+		record.room = agent_get(&cursor, 8);
+	}
+	if (has & EVENTS)
+		record.events = (uint32_t)agent_get(&cursor, 4);
+	if (has & TARGET)
+		get_target(&cursor, &record.target);
+	if (has & HEADER) {
+		record.header.sender = (uint32_t)agent_get(&cursor, 4);
+		record.header.tag = (uint32_t)agent_get(&cursor, 4);
+		record.header.user = agent_get(&cursor, 8);
+	}
+	if (has & BULK) {
+		record.crc = (uint32_t)agent_get(&cursor, 4);
+		record.total = agent_get(&cursor, 8);
+	}
+	if (has & PAYLOAD) {
+		record.payload = cursor.at;
+		record.bytes = (size_t)(cursor.end - cursor.at);
+		cursor.at = cursor.end;
+	}
+	if (cursor.bad || cursor.at != cursor.end)
+		return -EBADMSG;
+	*ret_record = record;
+	return (int)size;
+}
