@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - dhow-tcp: the agent of a node, with TCP for its fabric.
+ *
+ * The daemon starts it and gives it the job's secret over a socket: nothing secret is in
+ * the arguments or the environment. Exit: 0 done, 1 failed, 2 wrong usage.
+ */
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+#include "tcp/fabrics.h"
+
+#ifndef DHOW_VERSION
+#define DHOW_VERSION "0.1.0"
+#endif
+
+enum { EXIT_USAGE = 2 };
+
+struct settings {
+	const char *fabric;
+	const char *bind;
+	bool list;
+};
+
+static const struct argp_option settings_options[] = {
+	{ "fabric", 'f', "NAME", 0, "auto, uring or epoll; auto: the first that can run here", 0 },
+	{ "bind", 'b', "ADDRESS", 0, "numeric address to listen at [127.0.0.1]", 0 },
+	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
+	{ NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static error_t settings_parse(int key, char *argument, struct argp_state *state)
+{
+	struct settings *settings = state->input;
+
+	switch (key) {
+	case 'f':
+		settings->fabric = argument;
+		return 0;
+	case 'b':
+		settings->bind = argument;
+		return 0;
+	case 'l':
+		settings->list = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", argument);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int list(const struct fabric_options *options)
+{
+	for (const struct tcp_fabric *fabric = tcp_fabrics; fabric->name; fabric++) {
+		char why[160] = "";
+		int rc = tcp_fabric_probe(fabric, options, why, sizeof(why));
+
+		printf("%-8s %s\n", fabric->name, rc == 0 ? "usable" : why);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = settings_options,
+		.parser = settings_parse,
+		.doc = "Agent of a node: moves messages to other nodes over TCP. "
+		       "Started by dhowd.\v"
+		       "DHOW_TCP_FABRIC in the environment is the default of --fabric, "
+		       "DHOW_LOG the level of messages (error, warn, info, debug).",
+	};
+	const char *wanted = getenv("DHOW_TCP_FABRIC");
+	struct settings settings = { .fabric = wanted && *wanted ? wanted : "auto" };
+	struct fabric_options options = { 0 };
+	const struct fabric_ops *fabric;
+	char why[256];
+
+	argp_program_version = "dhow-tcp " DHOW_VERSION;
+	argp_err_exit_status = EXIT_USAGE;
+	base_log_init("dhow-tcp");
+	argp_parse(&argp, argc, argv, 0, NULL, &settings);
+	options.bind = settings.bind;
+	if (settings.list)
+		return list(&options);
+	fabric = tcp_fabric_choose(settings.fabric, &options, why, sizeof(why));
+	if (!fabric) {
+		base_log_error("%s", why);
+		return EXIT_USAGE;
+	}
+	return agent_run(fabric, &options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
