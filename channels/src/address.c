@@ -22,7 +22,8 @@ void dhow_address_print(const struct dhow_address *address, char buffer[DHOW_ADD
 	int n = snprintf(buffer, DHOW_ADDRESS_BYTES, "dhow:%x.n%u.%x.%x.%x", address->job,
 			 address->node, address->segment, address->index, address->generation);
 
-	snprintf(buffer + n, (size_t)(DHOW_ADDRESS_BYTES - n), ".%04x", check_of(buffer, (size_t)n));
+	snprintf(buffer + n, (size_t)(DHOW_ADDRESS_BYTES - n), ".%04x",
+		 check_of(buffer, (size_t)n));
 }
 
 int dhow_address_parse(const char *text, struct dhow_address *ret_address)

@@ -229,14 +229,16 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		 LAYOUT_LINE * LAYOUT_LINE;
 	rc = heap_alloc(segment, (uint64_t)stride * attr.capacity, &block);
 	if (rc < 0)
-		return dhow_fail(-ENOMEM, "channel of %u messages: the pool has no block of %llu bytes",
+		return dhow_fail(-ENOMEM,
+				 "channel of %u messages: the pool has no block of %llu bytes",
 				 attr.capacity, (unsigned long long)stride * attr.capacity);
 	rc = claim_entry(segment, index_wanted, &index);
 	if (rc < 0) {
 		heap_free_mine(segment, block);
 		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
 	}
-	generation = atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	generation =
+		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
 	channel = new_handle(segment, index, generation);
 	if (!channel) {
 		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
@@ -418,9 +420,10 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 	/* The block is ours before the slot is free; if we die in between, recover() finds the
 	 * slot still READING and gives the block back to it. */
 	if (block && heap_valid(segment, block))
-		had = heap_pass(segment, block,
-				channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
-				mine);
+		had = heap_pass(
+			segment, block,
+			channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
+			mine);
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment->bell);
 	if (had && !keep_block)
@@ -452,7 +455,8 @@ int channel_block(struct segment *segment, size_t bytes, uint64_t deadline_ns, u
 		return dhow_fail(rc, "message of %zu bytes: the pool's largest block is %llu bytes",
 				 bytes, (unsigned long long)heap_block_max(segment));
 	if (rc < 0)
-		return rc == -EAGAIN ? rc : dhow_fail(rc, "no memory for %zu bytes in the pool", bytes);
+		return rc == -EAGAIN ? rc
+				     : dhow_fail(rc, "no memory for %zu bytes in the pool", bytes);
 	*ret_block = attempt.block;
 	return 0;
 }

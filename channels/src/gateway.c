@@ -64,7 +64,8 @@ void gateway_leave(struct dhow_gateway *gateway)
 {
 	if (!gateway)
 		return;
-	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_DEAD, memory_order_seq_cst);
+	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_DEAD,
+			      memory_order_seq_cst);
 	remote_wake_all(gateway->segment);
 	channel_free(gateway->channel);
 	dhow_fini();
@@ -212,7 +213,8 @@ static struct shm_slot *item_slot(struct dhow_gateway *gateway, const struct gat
 void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item)
 {
 	if (item->message.word_)
-		channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_, false);
+		channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_,
+			       false);
 	item->message = (struct dhow_message){ 0 };
 }
 

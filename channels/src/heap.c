@@ -271,7 +271,8 @@ bool heap_free(struct segment *segment, uint32_t block, uint64_t word)
 		return false;
 	atomic_store_explicit(&segment->hints[order], block, memory_order_relaxed);
 	if (atomic_load_explicit(&segment->shm->block_hint[order], memory_order_relaxed) != block)
-		atomic_store_explicit(&segment->shm->block_hint[order], block, memory_order_relaxed);
+		atomic_store_explicit(&segment->shm->block_hint[order], block,
+				      memory_order_relaxed);
 	/* Those who wait for a block want different sizes: wake them all. */
 	if (atomic_load_explicit(&segment->shm->wait_block, memory_order_seq_cst) & WAIT_SLEEPING)
 		wait_wake_all(&segment->shm->wait_block, segment->bell);

@@ -101,10 +101,13 @@ static int watch_add(struct dhow_node_service *service, struct watch *watch, enu
 	return epoll_ctl(service->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static void watch_close(struct watch *watch)
+/* Leave the set first: closing does not, while another process holds a copy for a moment. */
+static void watch_close(struct dhow_node_service *service, struct watch *watch)
 {
-	if (watch->fd >= 0)
-		close(watch->fd);	/* leaves the epoll set with it */
+	if (watch->fd < 0)
+		return;
+	epoll_ctl(service->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	close(watch->fd);
 	watch->fd = -1;
 }
 
@@ -136,7 +139,7 @@ static int client_add(struct dhow_node_service *service, int fd, pid_t pid)
 	}
 	fd = pidfd_of(pid);
 	if (fd >= 0 && watch_add(service, &client->pidfd, WATCH_PIDFD, fd) < 0)
-		watch_close(&client->pidfd);
+		watch_close(service, &client->pidfd);
 	base_list_add_tail(&service->clients, &client->watch.link);
 	service->clients_count++;
 	return 0;
@@ -177,8 +180,8 @@ static void client_del(struct dhow_node_service *service, struct client *client)
 		sweep_soon(service);
 	for (unsigned i = 0; i < SEGMENT_MAX; i++)
 		pool_drop(service, client, i);
-	watch_close(&client->watch);
-	watch_close(&client->pidfd);
+	watch_close(service, &client->watch);
+	watch_close(service, &client->pidfd);
 	base_list_del(&client->watch.link);
 	service->clients_count--;
 	free(client);
@@ -463,7 +466,7 @@ static void door_read(struct dhow_node_service *service, struct watch *door)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {	/* all who held the other end are gone */
-		watch_close(door);
+		watch_close(service, door);
 		base_list_del(&door->link);
 		service->doors_count--;
 		free(door);
@@ -512,7 +515,8 @@ static void sweep_if_due(struct dhow_node_service *service)
 	if (++service->sweep_tries > SWEEP_TRIES)
 		service->sweep_at = UINT64_MAX;
 	else
-		service->sweep_at = dhow_in_ms((uint64_t)SWEEP_FIRST_MS << (service->sweep_tries - 1));
+		service->sweep_at =
+			dhow_in_ms((uint64_t)SWEEP_FIRST_MS << (service->sweep_tries - 1));
 }
 
 int dhow_node_fd(const struct dhow_node_service *service)
@@ -538,7 +542,7 @@ static void handle(struct dhow_node_service *service, struct watch *watch)
 		break;
 	case WATCH_PIDFD:
 		/* Dead, though others may hold its connection: the sweep proves what follows. */
-		watch_close(watch);
+		watch_close(service, watch);
 		sweep_soon(service);
 		break;
 	}
@@ -722,16 +726,17 @@ void dhow_node_destroy(struct dhow_node_service *service)
 		unlink(service->path);
 	service->hooks = (struct dhow_node_hooks){ 0 };
 	base_list_for (at, &service->clients)
-		client_del(service, (struct client *)(void *)base_list_entry(at, struct watch, link));
+		client_del(service,
+			   (struct client *)(void *)base_list_entry(at, struct watch, link));
 	base_list_for (at, &service->doors) {
 		struct watch *door = base_list_entry(at, struct watch, link);
 
-		watch_close(door);
+		watch_close(service, door);
 		free(door);
 	}
 	base_list_for (at, &service->tickets)
 		free(base_list_entry(at, struct ticket, link));
-	watch_close(&service->listener);
+	watch_close(service, &service->listener);
 	if (service->segment.base) {
 		liveness_leave(&service->segment);
 		segment_unmap(&service->segment);

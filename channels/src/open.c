@@ -96,7 +96,8 @@ static int look_up(const char *name, uint64_t deadline_ns, char address[DHOW_ADD
 		if (deadline_ns == DHOW_TRY)
 			return dhow_fail(-ENOENT, "no channel is named \"%s\"", name);
 		if (base_now_ns() >= deadline_ns)
-			return dhow_fail(-ETIMEDOUT, "nobody published a channel named \"%s\"", name);
+			return dhow_fail(-ETIMEDOUT, "nobody published a channel named \"%s\"",
+					 name);
 		rc = 0;
 	}
 	return rc;
@@ -131,8 +132,8 @@ int dhow_channel_open(const char *where, uint64_t deadline_ns, struct dhow_chann
 	if (rc < 0)
 		return rc;
 	if (address.job != segment->shm->job)
-		return dhow_fail(-EXDEV, "channel address \"%.63s\" is of job %x, this is job %x", where,
-				 address.job, segment->shm->job);
+		return dhow_fail(-EXDEV, "channel address \"%.63s\" is of job %x, this is job %x",
+				 where, address.job, segment->shm->job);
 	if (address.node >= segment->nodes_count)
 		return dhow_fail(-EHOSTUNREACH, "channel \"%.63s\" is on node %u, this job has %u",
 				 where, address.node, segment->nodes_count);

@@ -23,7 +23,8 @@ int dhow_pool_create(uint64_t bytes, struct dhow_pool **ret_pool)
 	options.node = node->shm->node;
 	options.nodes = node->shm->nodes;
 	/* The counter also numbers channels: all that matters is that it never repeats. */
-	options.segment = atomic_fetch_add_explicit(&node->shm->generation, 1, memory_order_relaxed) + 1;
+	options.segment =
+		atomic_fetch_add_explicit(&node->shm->generation, 1, memory_order_relaxed) + 1;
 	rc = segment_create(&options, &fd, &err);
 	if (rc < 0)
 		return dhow_fail(rc, "%s", err.text);

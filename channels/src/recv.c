@@ -22,7 +22,8 @@ static struct dhow_header header_of(const struct shm_slot *slot)
 
 static int too_small(size_t room, size_t bytes)
 {
-	return dhow_fail(-EMSGSIZE, "message of %zu bytes: the buffer has room for %zu", bytes, room);
+	return dhow_fail(-EMSGSIZE, "message of %zu bytes: the buffer has room for %zu", bytes,
+			 room);
 }
 
 static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
@@ -122,7 +123,8 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 	if (rc < 0)
 		return rc;
 	if (channel->is_remote)
-		return remote_ask(channel, GATEWAY_RECV, 0, UINT64_MAX, deadline_ns, NULL, ret_message);
+		return remote_ask(channel, GATEWAY_RECV, 0, UINT64_MAX, deadline_ns, NULL,
+				  ret_message);
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
@@ -176,7 +178,8 @@ static struct shm_slot *lent_slot(struct dhow_channel *channel, struct dhow_mess
 	if (channel->is_remote || message->word_ == 0 || message->slot_ >= channel->ring.capacity)
 		return NULL;
 	slot = (void *)(channel->ring.slots + (size_t)message->slot_ * channel->ring.stride);
-	return atomic_load_explicit(&slot->word, memory_order_relaxed) == message->word_ ? slot : NULL;
+	return atomic_load_explicit(&slot->word, memory_order_relaxed) == message->word_ ? slot
+											 : NULL;
 }
 
 int dhow_recv_commit(struct dhow_channel *channel, struct dhow_message *message)
@@ -245,13 +248,15 @@ static int try_peek(void *arg)
 		if (data && copy.bytes <= (copy.flags & SLOT_BLOCK ?
 						   heap_bytes(look->channel->segment, copy.block) :
 						   ring->inline_bytes))
-			copy_racy(look->buffer, data, look->room < copy.bytes ? look->room : copy.bytes);
+			copy_racy(look->buffer, data,
+				  look->room < copy.bytes ? look->room : copy.bytes);
 		/* As in a sequence lock: unchanged word, unchanged message. */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&slot->word, memory_order_relaxed) == word)
 			return 0;
 	}
-	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) != CHANNEL_OPEN)
+	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
+	    CHANNEL_OPEN)
 		return dhow_fail(-EPIPE, "the channel was destroyed");
 	return -EAGAIN;
 }
@@ -260,7 +265,8 @@ static int peek_remote(struct look *look, uint64_t deadline_ns)
 {
 	struct dhow_message message = { 0 };
 	uint32_t whole = 0;	/* bytes of the message; what came may be cut to our room */
-	int rc = remote_ask(look->channel, GATEWAY_PEEK, 0, look->room, deadline_ns, &whole, &message);
+	int rc = remote_ask(look->channel, GATEWAY_PEEK, 0, look->room, deadline_ns, &whole,
+			    &message);
 
 	if (rc < 0)
 		return rc;
@@ -305,7 +311,8 @@ static int try_poll(void *arg)
 	uint64_t word;
 
 	look->seen = 0;
-	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) != CHANNEL_OPEN ||
+	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
+		    CHANNEL_OPEN ||
 	    WORD_SERIAL(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
 		    look->channel->generation)
 		look->seen |= DHOW_CLOSED;
@@ -328,7 +335,8 @@ int dhow_poll(struct dhow_channel *channel, unsigned events, uint64_t deadline_n
 	if (look.events == 0)
 		return dhow_fail(-EINVAL, "events 0x%x: DHOW_IN, DHOW_OUT or both", events);
 	if (channel->is_remote)
-		return remote_ask(channel, GATEWAY_POLL, look.events, 0, deadline_ns, ret_events, NULL);
+		return remote_ask(channel, GATEWAY_POLL, look.events, 0, deadline_ns, ret_events,
+				  NULL);
 	word = look.events & DHOW_IN ? &channel->ring.shm->wait_in : &channel->ring.shm->wait_out;
 	/* For both, sleeping on the first is right: a channel without a message has room, unless
 	 * every slot is lent, and then the slices of wait_until() find it. */

@@ -20,9 +20,10 @@ static int agent_down(struct segment *segment)
 
 	if (state == AGENT_UP)
 		return 0;
-	return dhow_fail(-EHOSTDOWN, state == AGENT_DEAD ?
-					     "the agent of node %u is dead, other nodes cannot be reached" :
-					     "node %u has no agent, other nodes cannot be reached",
+	return dhow_fail(-EHOSTDOWN,
+			 state == AGENT_DEAD
+				 ? "the agent of node %u is dead, other nodes cannot be reached"
+				 : "node %u has no agent, other nodes cannot be reached",
 			 segment->shm->node);
 }
 
@@ -96,8 +97,8 @@ int remote_open(struct segment *segment, const struct dhow_address *address, uin
 	channel->index = LAYOUT_GATEWAY;
 	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
 	pthread_mutex_init(&channel->remote.lock, NULL);
-	channel->generation = WORD_SERIAL(
-		atomic_load_explicit(&segment->channels[LAYOUT_GATEWAY].word, memory_order_acquire));
+	channel->generation = WORD_SERIAL(atomic_load_explicit(
+		&segment->channels[LAYOUT_GATEWAY].word, memory_order_acquire));
 	rc = channel_ring(segment, LAYOUT_GATEWAY, &channel->ring);
 	if (rc == 0)
 		rc = claim_stream(segment, address, &channel->remote.stream);
@@ -175,8 +176,8 @@ static int push(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	error = atomic_load_explicit(&stream->error, memory_order_acquire);
 	rc = error ? say(channel->segment, &channel->address, error) : agent_down(channel->segment);
 	if (rc == 0 && remote->accepted >= GATEWAY_WINDOW)
-		rc = wait_progress(channel, &stream->deposited, remote->accepted + 1 - GATEWAY_WINDOW,
-				   deadline_ns);
+		rc = wait_progress(channel, &stream->deposited,
+				   remote->accepted + 1 - GATEWAY_WINDOW, deadline_ns);
 	if (rc == 0)
 		rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, NULL);
 	if (rc == 0)

@@ -36,7 +36,8 @@ static void plan(struct shm_segment *shm, const struct segment_options *options)
 	shm->channels = take(&at, sizeof(struct shm_channel) * LAYOUT_CHANNELS, LAYOUT_PAIR);
 	if (options->is_node) {
 		shm->streams = take(&at, sizeof(struct shm_stream) * LAYOUT_STREAMS, LAYOUT_PAIR);
-		shm->requests = take(&at, sizeof(struct shm_request) * LAYOUT_REQUESTS, LAYOUT_PAIR);
+		shm->requests =
+			take(&at, sizeof(struct shm_request) * LAYOUT_REQUESTS, LAYOUT_PAIR);
 		shm->node_table = take(&at, sizeof(struct shm_node) * LAYOUT_NODES, LAYOUT_PAIR);
 	}
 	shm->tree = take(&at, heap_tree_bytes(shm->order_min, shm->order_max), LAYOUT_PAIR);
@@ -62,9 +63,10 @@ static int commit_memory(int fd, uint64_t bytes, struct base_err *err)
 	while (rc == EINTR);
 	if (rc == 0)
 		return 0;
-	return base_err(err, -ENOMEM,
-			"a pool needs %llu MiB of shared memory: %s; try a smaller pool (dlaunch --pool)",
-			(unsigned long long)(bytes >> 20), strerror(rc));
+	return base_err(
+		err, -ENOMEM,
+		"a pool needs %llu MiB of shared memory: %s; try a smaller pool (dlaunch --pool)",
+		(unsigned long long)(bytes >> 20), strerror(rc));
 }
 
 /* What the machine can still give, in bytes; UINT64_MAX if it does not say. */
@@ -91,10 +93,11 @@ static int check_memory(uint64_t bytes, struct base_err *err)
 
 	if (bytes <= available - available / 8)
 		return 0;
-	return base_err(err, -ENOMEM,
-			"a pool needs %llu MiB of shared memory, this machine has %llu MiB left; try "
-			"a smaller pool (dlaunch --pool)",
-			(unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
+	return base_err(
+		err, -ENOMEM,
+		"a pool needs %llu MiB of shared memory, this machine has %llu MiB left; try "
+		"a smaller pool (dlaunch --pool)",
+		(unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
 }
 
 int segment_create(const struct segment_options *options, int *ret_fd, struct base_err *err)
@@ -164,16 +167,18 @@ static int check(const struct shm_segment *shm, uint64_t bytes)
 	       shm->nodes <= LAYOUT_NODES && shm->data_bytes <= UINT64_C(1) << max &&
 	       inside(shm->processes, sizeof(struct shm_process) * LAYOUT_PROCESSES, LAYOUT_PAIR,
 		      bytes) &&
-	       inside(shm->threads, sizeof(struct shm_thread) * LAYOUT_THREADS, LAYOUT_PAIR, bytes) &&
+	       inside(shm->threads, sizeof(struct shm_thread) * LAYOUT_THREADS, LAYOUT_PAIR,
+		      bytes) &&
 	       inside(shm->channels, sizeof(struct shm_channel) * LAYOUT_CHANNELS, LAYOUT_PAIR,
 		      bytes) &&
-	       (!has_node ||
-		(inside(shm->streams, sizeof(struct shm_stream) * LAYOUT_STREAMS, LAYOUT_PAIR, bytes) &&
-		 inside(shm->requests, sizeof(struct shm_request) * LAYOUT_REQUESTS, LAYOUT_PAIR,
-			bytes) &&
-		 inside(shm->node_table, sizeof(struct shm_node) * LAYOUT_NODES, LAYOUT_PAIR,
-			bytes))) &&
-	       max - min <= 31 && inside(shm->tree, heap_tree_bytes(min, max), LAYOUT_PAIR, bytes) &&
+	       (!has_node || (inside(shm->streams, sizeof(struct shm_stream) * LAYOUT_STREAMS,
+				     LAYOUT_PAIR, bytes) &&
+			      inside(shm->requests, sizeof(struct shm_request) * LAYOUT_REQUESTS,
+				     LAYOUT_PAIR, bytes) &&
+			      inside(shm->node_table, sizeof(struct shm_node) * LAYOUT_NODES,
+				     LAYOUT_PAIR, bytes))) &&
+	       max - min <= 31 &&
+	       inside(shm->tree, heap_tree_bytes(min, max), LAYOUT_PAIR, bytes) &&
 	       inside(shm->data, shm->data_bytes, 4096, bytes);
 }
 

@@ -40,7 +40,8 @@ static int put(struct dhow_channel *channel, const void *data, size_t bytes, uin
 
 	envelope.header.sender = context_rank();
 	if (channel->is_remote)
-		return remote_send(channel, data, bytes, block, &envelope.header, when, deadline_ns);
+		return remote_send(channel, data, bytes, block, &envelope.header, when,
+				   deadline_ns);
 	rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, &position);
 	if (rc == 0 && when == DHOW_RECEIVED)
 		rc = wait_taken(channel, position, deadline_ns);
@@ -113,8 +114,8 @@ int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message
 		return rc;
 	}
 	if (message->bytes > heap_bytes(segment, block))
-		return dhow_fail(-EMSGSIZE, "message of %zu bytes in a block of %llu", message->bytes,
-				 (unsigned long long)heap_bytes(segment, block));
+		return dhow_fail(-EMSGSIZE, "message of %zu bytes in a block of %llu",
+				 message->bytes, (unsigned long long)heap_bytes(segment, block));
 	rc = put(channel, NULL, message->bytes, block, &message->header, when, deadline_ns);
 	if (was_given_away(rc, segment, block))
 		*message = (struct dhow_message){ .header = message->header };

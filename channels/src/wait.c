@@ -14,10 +14,11 @@
 #include "base/clock.h"
 
 enum {
-	SPIN_MIN = 16,
-	/* About 20 us of pauses here: what a futex wake-up between two cores costs at best
-	 * (peers.md section 1), so spinning longer cannot pay. */
-	SPIN_MAX = 1024,
+	/* Two processes that both fell asleep need two wake-ups (18-57 us each here, bench
+	 * channels, row wake) for a turn; spinning must be longer than that, or they never find
+	 * back from sleeping to spinning. */
+	SPIN_MAX_NS = 120000,
+	SPIN_MIN_NS = 1000,
 	SPINS_A_YIELD = 32,
 	YIELD_BUSY_NS = 3000,	/* a yield that took longer let somebody else run */
 	/* A sleeper looks again this often, in case the process that should have woken it was
@@ -100,7 +101,7 @@ static enum dhow_wait_mode mode_of_environment(void)
 void wait_habit_init(struct wait_habit *habit, enum dhow_wait_mode mode)
 {
 	habit->mode = mode == DHOW_WAIT_DEFAULT ? mode_of_environment() : mode;
-	atomic_init(&habit->budget, SPIN_MAX / 4);
+	atomic_init(&habit->budget_ns, SPIN_MAX_NS);
 }
 
 static bool single_cpu(void)
@@ -108,10 +109,10 @@ static bool single_cpu(void)
 	static _Atomic int cpus;
 	int n = atomic_load_explicit(&cpus, memory_order_relaxed);
 
+	/* Of the machine, not of our affinity: a task bound to one core waits for tasks bound to
+	 * others, and if they share its core the yields tell. */
 	if (n == 0) {
-		cpu_set_t set;
-
-		n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+		n = (int)sysconf(_SC_NPROCESSORS_ONLN);
 		atomic_store_explicit(&cpus, n, memory_order_relaxed);
 	}
 	return n < 2;
@@ -127,33 +128,42 @@ static bool yield_was_busy(void)
 }
 
 /* -EAGAIN: spinning did not help, sleep. */
-static int spin(struct wait_habit *habit, uint64_t deadline_ns, wait_try *attempt, void *arg)
+static int spin(struct wait_habit *habit, uint64_t begin_ns, uint64_t deadline_ns,
+		wait_try *attempt, void *arg)
 {
-	uint32_t budget = atomic_load_explicit(&habit->budget, memory_order_relaxed);
+	uint64_t until = begin_ns + atomic_load_explicit(&habit->budget_ns, memory_order_relaxed);
+	bool for_ever = habit->mode == DHOW_WAIT_SPIN;
 	unsigned busy = 0;
-	int rc;
 
-	if (single_cpu())
-		budget = SPIN_MIN;
-	for (uint32_t i = 1; habit->mode == DHOW_WAIT_SPIN || i <= budget; i++) {
+	for (unsigned i = 1;; i++) {
+		uint64_t now;
+		int rc;
+
 		cpu_relax();
 		rc = attempt(arg);
-		if (rc != -EAGAIN) {
-			if (budget < SPIN_MAX)
-				atomic_store_explicit(&habit->budget, budget * 2,
-						      memory_order_relaxed);
+		if (rc != -EAGAIN)
 			return rc;
-		}
-		if (i % SPINS_A_YIELD == 0) {
-			if (yield_was_busy() && ++busy > 1 && habit->mode != DHOW_WAIT_SPIN)
-				break;
-			if (base_now_ns() >= deadline_ns)
-				return -ETIMEDOUT;
-		}
+		if (i % SPINS_A_YIELD)
+			continue;
+		if (yield_was_busy() && ++busy > 1 && !for_ever)
+			return -EAGAIN;
+		now = base_now_ns();
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		if (!for_ever && (now >= until || single_cpu()))
+			return -EAGAIN;
 	}
-	if (budget > SPIN_MIN)
-		atomic_store_explicit(&habit->budget, budget / 2, memory_order_relaxed);
-	return -EAGAIN;
+}
+
+/* Spin as long again if this wait was short enough for it, less if it was not. */
+static void learn(struct wait_habit *habit, uint64_t waited_ns)
+{
+	uint32_t budget = atomic_load_explicit(&habit->budget_ns, memory_order_relaxed);
+
+	budget = waited_ns <= SPIN_MAX_NS ? SPIN_MAX_NS : budget / 2;
+	if (budget < SPIN_MIN_NS)
+		budget = SPIN_MIN_NS;
+	atomic_store_explicit(&habit->budget_ns, budget, memory_order_relaxed);
 }
 
 static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
@@ -168,28 +178,37 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_n
 	futex(word, FUTEX_WAIT_BITSET, value, &when);
 }
 
-int wait_until(struct wait_habit *habit, _Atomic uint32_t *word, uint64_t deadline_ns,
-	       wait_try *attempt, void *arg)
+static int sleep_until(_Atomic uint32_t *word, uint64_t deadline_ns, wait_try *attempt, void *arg)
 {
-	int rc = attempt(arg);
-
-	if (rc != -EAGAIN || deadline_ns == DHOW_TRY)
-		return rc;
-	if (habit->mode != DHOW_WAIT_SLEEP) {
-		rc = spin(habit, deadline_ns, attempt, arg);
-		if (rc != -EAGAIN)
-			return rc;
-	}
 	for (;;) {
 		uint32_t value = wait_announce(word, WAIT_SLEEPING);
+		int rc = attempt(arg);
 
-		rc = attempt(arg);
 		if (rc != -EAGAIN)
 			return rc;
 		if (base_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 		sleep_on(word, value, deadline_ns);
 	}
+}
+
+int wait_until(struct wait_habit *habit, _Atomic uint32_t *word, uint64_t deadline_ns,
+	       wait_try *attempt, void *arg)
+{
+	int rc = attempt(arg);
+	uint64_t begin;
+
+	if (rc != -EAGAIN || deadline_ns == DHOW_TRY)
+		return rc;
+	if (habit->mode == DHOW_WAIT_SLEEP)
+		return sleep_until(word, deadline_ns, attempt, arg);
+	begin = base_now_ns();
+	rc = spin(habit, begin, deadline_ns, attempt, arg);
+	if (rc != -EAGAIN)
+		return rc;
+	rc = sleep_until(word, deadline_ns, attempt, arg);
+	learn(habit, base_now_ns() - begin);
+	return rc;
 }
 
 uint64_t dhow_in_ms(uint64_t ms)

@@ -42,7 +42,7 @@ void wait_wake_all(_Atomic uint32_t *word, int bell);
 /* Each handle's own view of how long spinning pays; process-local, races are harmless. */
 struct wait_habit {
 	enum dhow_wait_mode mode;
-	_Atomic uint32_t budget;	/* spins before sleeping */
+	_Atomic uint32_t budget_ns;	/* of spinning before sleeping */
 };
 void wait_habit_init(struct wait_habit *habit, enum dhow_wait_mode mode);
 
