@@ -51,7 +51,8 @@ struct fabric_options {
 struct fabric_events {
 	/* A frame came; @data is valid until return. @peer is NULL if !knows_sender. */
 	void (*frame)(void *user, struct fabric_peer *peer, const void *data, size_t bytes);
-	/* Bulk data is offered: answer now or later with fetch() or drop(), once. @header as data. */
+	/* Bulk data is offered: answer now or later with fetch() or drop(), once. @header is
+	 * valid until return. */
 	void (*offer)(void *user, struct fabric_peer *peer, const void *header,
 		      size_t header_bytes, struct fabric_offer *offer, size_t bytes);
 	/* A peer that we did not add connected to us. Owned by the fabric until peer_del(). */
@@ -97,9 +98,9 @@ struct fabric_ops {
 				    size_t offset, struct fabric_op *op);
 	/* Refuse an offer; the sender's operation completes with FABRIC_OK all the same. */
 	void (*drop)(struct fabric_offer *offer);
-	/* Submit, and tell at most about @budget events. Return: events told, or negative status. */
+	/* Submit, and tell at most about @budget events. Return: how many, or negative status. */
 	int (*progress)(struct fabric *fabric, int budget);
-	/* Wake wait() whenever @fd is readable (level triggered, until it is drained). Negative errno. */
+	/* Wake wait() whenever @fd is readable (level triggered). Negative errno. */
 	int (*watch)(struct fabric *fabric, int fd);
 	/* Sleep until an event, a watched fd or the deadline (0 = do not sleep, only submit).
 	 * Returns at once if progress() has something to tell. */

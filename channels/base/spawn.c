@@ -50,6 +50,14 @@ static int check_program(const char *file)
 	return 0;
 }
 
+/* A folder on the way that we may not search hides its files: that is "not found". */
+static int is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int join(char *ret_path, const char *dir, size_t dir_bytes, const char *name)
 {
 	if (dir_bytes + 1 + strlen(name) >= PATH_MAX)
@@ -79,7 +87,7 @@ int base_spawn_find(const char *name, const char *path, const char *cwd, char *r
 			rc = check_program(ret_path);
 		if (rc == 0)
 			return 0;
-		if (rc == -EACCES)
+		if (rc == -EACCES && is_file(ret_path))
 			worst = -EACCES;
 		dir = dir[bytes] ? dir + bytes + 1 : NULL;
 	}

@@ -27,7 +27,7 @@ extern "C" {
 struct dhow_node_service;
 
 struct dhow_node_options {
-	const char *socket;	/* `@abstract` or a path to listen at; NULL = inherited doors only */
+	const char *socket;	/* `@abstract` or a path to listen at; NULL = doors only */
 	uint32_t job, node, nodes;
 	uint64_t pool_bytes;	/* default pool; 0 = 64 MiB */
 	uint8_t secret[DHOW_SECRET_BYTES];	/* of the job; given to the agent only */
