@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* options.c - see options.h. The table is what --help prints, too. */
+#include "cli/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dhow/dhow.h>
+
+#include "place/place.h"
+
+enum {
+	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_TRANSPORT, KEY_POOL,
+	KEY_FABRIC, KEY_JSON, KEY_START_TIMEOUT,
+	USAGE_EXIT = 2,
+	SECONDS_MAX = 366 * 86400,
+	START_TIMEOUT_S = 10,
+};
+
+static const char doc[] =
+	"\n"
+	"  dlaunch -n 4 -N 3 ./app        4 nodes x 3 tasks = 12 tasks\n"
+	"\n"
+	"-n is NODES and -N is TASKS PER NODE. The same 12 tasks elsewhere:\n"
+	"  srun   -N 4 -n 12 ./app        (there -N is nodes, -n all tasks)\n"
+	"  aprun  -n 12 -N 3 ./app        (there -n is all tasks, -N tasks per node)\n"
+	"\v"
+	"Exit code: the highest of the tasks; a task ended by a signal counts as 128 + signal; 124 "
+	"--timeout has passed; 125 dlaunch itself failed; 126 the program cannot be executed; "
+	"127 it is not found; 130 a second ^C; 2 wrong usage.\n"
+	"\n"
+	"The first ^C says what runs, a second one within 2 s ends it. stdin goes to rank 0.";
+
+static const struct argp_option table[] = {
+	{ NULL, 0, NULL, 0, "How much:", 1 },
+	{ "nodes", 'n', "NODES", 0, "nodes to use (default: all there are; 1 on one machine)", 1 },
+	{ "tasks-per-node", 'N', "TASKS", 0, "tasks on each node (default: 1)", 1 },
+	{ "ppn", 'N', NULL, OPTION_ALIAS, NULL, 1 },
+	{ "ntasks-per-node", 'N', NULL, OPTION_ALIAS, NULL, 1 },
+	{ "ntasks", KEY_NTASKS, "TOTAL", 0, "all tasks; must be NODES times TASKS", 1 },
+	{ "np", KEY_NTASKS, NULL, OPTION_ALIAS, NULL, 1 },
+	{ "pool", KEY_POOL, "SIZE", 0, "shared memory of each node, e.g. 64M (K, M, G, T)", 1 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "end the run after that time, with exit code 124",
+	  1 },
+	{ NULL, 0, NULL, 0, "What and how:", 2 },
+	{ "env", KEY_ENV, "NAME=VALUE", 0, "set a variable for the tasks; may be repeated", 2 },
+	{ "wdir", KEY_WDIR, "DIR", 0, "directory the tasks start in", 2 },
+	{ "transport", KEY_TRANSPORT, "NAME", 0,
+	  "between nodes: tcp, hsta or auto (default: $DHOW_TRANSPORT, else auto)", 2 },
+	{ "fabric", KEY_FABRIC, "NAME", 0, "what the transport runs on, e.g. uring or epoll", 2 },
+	{ "kill-on-bad-exit", 'K', NULL, 0, "end all when a task's exit code is not 0", 2 },
+	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up (10)", 2 },
+	{ NULL, 0, NULL, 0, "What is shown:", 3 },
+	{ "label", 'l', NULL, 0, "begin each line with the rank that wrote it", 3 },
+	{ "verbose", 'v', NULL, 0, "say what happens", 3 },
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "show what would run where, and run nothing", 3 },
+	{ "json", KEY_JSON, "FILE", 0, "write a report of the run", 3 },
+	{ 0 },
+};
+
+int launch_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (const char *at = text; *at; at++) {
+		if (*at < '0' || *at > '9')
+			return -EINVAL;
+		if (value > (UINT64_MAX - 9) / 10)
+			return -ERANGE;
+		value = value * 10 + (uint64_t)(*at - '0');
+	}
+	if (value < min || value > max)
+		return -ERANGE;
+	*ret_value = value;
+	return 0;
+}
+
+int launch_parse_bytes(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+	char number[32];
+	uint64_t value;
+	int rc, shift = unit ? 10 * (int)(unit - units + 1) : 0;
+
+	if (digits >= sizeof(number) || (text[digits] && (!unit || text[digits + 1])))
+		return -EINVAL;
+	memcpy(number, text, digits);
+	number[digits] = 0;
+	rc = launch_parse_number(number, 1, UINT64_MAX >> shift, &value);
+	if (rc == 0)
+		*ret_bytes = value << shift;
+	return rc;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *format, ...)
+{
+	va_list args;
+
+	fputs("dlaunch: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\ntry: dlaunch --help\n", stderr);
+	exit(USAGE_EXIT);
+}
+
+static uint32_t number(const char *option, const char *text, uint64_t max)
+{
+	uint64_t value;
+	int rc = launch_parse_number(text, 1, max, &value);
+
+	if (rc < 0)
+		wrong("%s \"%s\": a whole number from 1 to %llu is needed", option, text,
+		      (unsigned long long)max);
+	return (uint32_t)value;
+}
+
+static void add_env(struct launch_options *options, char *text)
+{
+	const char *equals = strchr(text, '=');
+	char **larger;
+
+	if (!equals || equals == text)
+		wrong("--env \"%s\": NAME=VALUE is needed", text);
+	larger = realloc(options->env, (options->env_count + 2) * sizeof(*larger));
+	if (!larger)
+		wrong("no memory for --env");
+	options->env = larger;
+	options->env[options->env_count++] = text;
+	options->env[options->env_count] = NULL;
+}
+
+static void set_transport(struct launch_options *options, const char *origin, const char *name)
+{
+	if (strcmp(name, "tcp") != 0 && strcmp(name, "hsta") != 0 && strcmp(name, "auto") != 0)
+		wrong("%s \"%s\": unknown transport; there are tcp, hsta and auto", origin, name);
+	options->transport = name;
+}
+
+static void set_pool(struct launch_options *options, const char *text)
+{
+	if (launch_parse_bytes(text, &options->pool_bytes) < 0)
+		wrong("--pool \"%s\": a size like 64M or 2G is needed", text);
+}
+
+static error_t take(int key, char *text, struct argp_state *state)
+{
+	struct launch_options *options = state->input;
+
+	switch (key) {
+	case 'n':
+		options->nodes = number("--nodes (-n)", text, LAUNCH_NODES_MAX);
+		break;
+	case 'N':
+		options->tasks_per_node = number("--tasks-per-node (-N)", text,
+						 LAUNCH_TASKS_PER_NODE_MAX);
+		break;
+	case KEY_NTASKS:
+		options->ntasks = number("--ntasks", text, LAUNCH_RANKS_MAX);
+		break;
+	case KEY_TIMEOUT:
+		options->timeout_s = number("--timeout", text, SECONDS_MAX);
+		break;
+	case KEY_START_TIMEOUT:
+		options->start_timeout_s = number("--start-timeout", text, SECONDS_MAX);
+		break;
+	case KEY_POOL:
+		set_pool(options, text);
+		break;
+	case KEY_ENV:
+		add_env(options, text);
+		break;
+	case KEY_WDIR:
+		options->wdir = text;
+		break;
+	case KEY_TRANSPORT:
+		set_transport(options, "--transport", text);
+		break;
+	case KEY_FABRIC:
+		options->fabric = text;
+		break;
+	case KEY_JSON:
+		options->json = text;
+		break;
+	case 'K':
+		options->kill_on_bad_exit = 1;
+		break;
+	case 'l':
+		options->label = 1;
+		break;
+	case 'v':
+		options->verbose = 1;
+		break;
+	case KEY_DRY_RUN:
+		options->dry_run = 1;
+		break;
+	case ARGP_KEY_ARG:
+		/* The first one is the program: all behind it is the program's. */
+		options->argv = state->argv + state->next - 1;
+		state->next = state->argc;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+	(void)state;
+	fprintf(stream, "dlaunch %s\n", DHOW_VERSION);
+}
+
+void launch_options_parse(int argc, char **argv, struct launch_options *ret_options)
+{
+	const struct argp argp = { .options = table,
+				   .parser = take,
+				   .args_doc = "PROGRAM [ARGUMENT...]",
+				   .doc = doc };
+	const char *transport = getenv("DHOW_TRANSPORT");
+	char *program = (char[]){ "dlaunch" };
+
+	memset(ret_options, 0, sizeof(*ret_options));
+	ret_options->transport = "auto";
+	ret_options->fabric = "";
+	ret_options->start_timeout_s = START_TIMEOUT_S;
+	argp_program_version_hook = print_version;
+	argp_err_exit_status = USAGE_EXIT;
+	if (argc > 0)
+		argv[0] = program;	/* messages say dlaunch, however it was called */
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, ret_options) != 0)
+		exit(USAGE_EXIT);
+	if (!ret_options->argv)
+		wrong("no program is given");
+	/* An option beats the environment, and an unused bad value harms nobody. */
+	if (transport && *transport && strcmp(ret_options->transport, "auto") == 0)
+		set_transport(ret_options, "DHOW_TRANSPORT", transport);
+}
+
+void launch_options_fini(struct launch_options *options)
+{
+	free(options->env);
+	options->env = NULL;
+}

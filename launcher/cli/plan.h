@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.h - what a run will be: decided from the options and this machine before anything starts.
+ */
+#ifndef LAUNCH_PLAN_H
+#define LAUNCH_PLAN_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cli/options.h"
+#include "place/place.h"
+#include "wlm/wlm.h"
+
+struct launch_plan {
+	const struct launch_options *options;
+	const struct launch_wlm *source;
+	uint32_t nodes, tasks_per_node, ntasks;
+	struct launch_place *map;	/* ntasks entries; owned */
+	char **env;			/* of the tasks; owned array, borrowed strings */
+	char wdir[PATH_MAX];		/* absolute */
+	char dhowd[PATH_MAX];		/* program of the daemons */
+	char agent[PATH_MAX];		/* program of the agents; empty with one node */
+};
+
+/* Return: 0; else the exit code (2, 125, 126 or 127) with @reterr filled. */
+int launch_plan_make(const struct launch_options *options, struct launch_plan *ret_plan,
+		     struct base_err *reterr);
+void launch_plan_fini(struct launch_plan *plan);
+/* `4 nodes x 3 tasks = 12 tasks`, with one line a task if @tasks. */
+void launch_plan_print(const struct launch_plan *plan, int tasks);
+
+/* A program of ours: beside this one, then in ../libexec/dhow. Return: 0; -ENOENT. */
+int launch_plan_program(const char *name, char *ret_path);
+
+#endif

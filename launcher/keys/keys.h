@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keys.h - CURVE key pairs and job secrets, in locked memory that is wiped when given back.
+ */
+#ifndef LAUNCH_KEYS_H
+#define LAUNCH_KEYS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { LAUNCH_KEY_BYTES = 32, LAUNCH_SECRET_BYTES = 32, LAUNCH_TAG_BYTES = 33 };
+
+struct launch_keys {
+	uint8_t public[LAUNCH_KEY_BYTES];
+	uint8_t secret[LAUNCH_KEY_BYTES];
+};
+
+/* First call of a program that uses keys. Return: 0; -ENOSYS without a random source. */
+int launch_keys_init(struct base_err *reterr);
+
+/* Locked memory between guard pages, zeroed. Return: NULL when memory cannot be had. */
+void *launch_keys_alloc(unsigned long bytes);
+/* Wipes and gives back; NULL is fine. */
+void launch_keys_free(void *memory);
+
+/* A new pair; the caller owns it, launch_keys_free() ends it. Return: 0; -ENOMEM. */
+int launch_keys_create(struct launch_keys **ret_keys);
+
+void launch_keys_random(void *buffer, unsigned long bytes);
+void launch_keys_wipe(void *buffer, unsigned long bytes);
+/* In constant time. Return: 1 equal, 0 not. */
+int launch_keys_equal(const uint8_t *a, const uint8_t *b);
+
+/* A tag that no other run has: 128 random bits as hexadecimal digits. */
+void launch_keys_tag(char ret_tag[LAUNCH_TAG_BYTES]);
+
+#endif

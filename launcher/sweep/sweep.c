@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* sweep.c - see sweep.h. */
+#include "sweep/sweep.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ENVIRON_BYTES_MAX = 4 << 20 };
+
+/* The whole environment with a zero behind it; the caller frees it. NULL: gone or not ours. */
+static char *read_environ(pid_t pid, size_t *ret_bytes)
+{
+	size_t room = 1 << 16, used = 0;
+	char path[32], *text;
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	text = fstat(fd, &st) == 0 && st.st_uid == geteuid() ? malloc(room) : NULL;
+	while (text) {
+		ssize_t n = read(fd, text + used, room - used - 1);
+
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		if (used + 1 == room) {
+			char *larger = room < ENVIRON_BYTES_MAX ? realloc(text, room * 2) : NULL;
+
+			if (!larger)
+				break;
+			text = larger;
+			room *= 2;
+		}
+	}
+	close(fd);
+	if (text)
+		text[used] = 0;
+	*ret_bytes = used;
+	return text;
+}
+
+static int has_entry(const char *text, size_t bytes, const char *wanted)
+{
+	for (const char *at = text; at < text + bytes; at += strlen(at) + 1)
+		if (strcmp(at, wanted) == 0)
+			return 1;
+	return 0;
+}
+
+static int matches(pid_t pid, const char *const *wanted)
+{
+	size_t bytes;
+	char *text = read_environ(pid, &bytes);
+	int all = text != NULL;
+
+	for (; all && *wanted; wanted++)
+		all = has_entry(text, bytes, *wanted);
+	free(text);
+	return all;
+}
+
+/* Z and X processes keep no memory and no descriptor: nothing of them is left to end. */
+static int is_running(pid_t pid)
+{
+	char path[32], text[512], *after;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	after = strrchr(text, ')');
+	return after && after[1] == ' ' && after[2] != 'Z' && after[2] != 'X';
+}
+
+int launch_sweep_one(pid_t pid, const char *const *wanted)
+{
+	int hit, fd = -1;
+
+#ifdef SYS_pidfd_open
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0 && errno != ENOSYS)
+		return 0;
+#endif
+	hit = matches(pid, wanted);
+	if (hit && fd < 0)
+		hit = kill(pid, SIGKILL) == 0;
+#ifdef SYS_pidfd_send_signal
+	else if (hit)
+		hit = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+#endif
+	if (fd >= 0)
+		close(fd);
+	return hit;
+}
+
+static int sweep_round(const char *const *wanted, pid_t spare)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int hits = 0;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		pid_t pid = isdigit((unsigned char)*entry->d_name) ? atoi(entry->d_name) : 0;
+
+		if (pid <= 1 || pid == getpid() || pid == spare)
+			continue;
+		if (matches(pid, wanted) && is_running(pid))
+			hits += launch_sweep_one(pid, wanted);
+	}
+	if (dir)
+		closedir(dir);
+	return hits;
+}
+
+int launch_sweep_tag(const char *const *wanted, pid_t spare)
+{
+	int total = 0;
+
+	for (int round = 0; round < LAUNCH_SWEEP_ROUNDS_MAX; round++) {
+		int hits = sweep_round(wanted, spare);
+
+		if (!hits)
+			break;
+		total += hits;
+		usleep(2000);	/* a killed process is seen in /proc until its memory is gone */
+	}
+	return total;
+}
+
+static int walk_children(int signal_number)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int count = 0;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		char path[300];
+		FILE *file;
+		int pid;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/children", entry->d_name);
+		file = isdigit((unsigned char)*entry->d_name) ? fopen(path, "re") : NULL;
+		/* A child that was not reaped keeps its pid, so a plain kill() hits no other. */
+		while (file && fscanf(file, "%d", &pid) == 1) {
+			if (!is_running(pid))
+				continue;
+			if (signal_number)
+				kill(pid, signal_number);
+			count++;
+		}
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+int launch_sweep_children(void)
+{
+	return walk_children(SIGKILL);
+}
+
+int launch_sweep_count_children(void)
+{
+	return walk_children(0);
+}
+
+unsigned long long launch_sweep_start_time(pid_t pid)
+{
+	unsigned long long start = 0;
+	char path[32], text[1024], *after;
+	size_t n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file) {
+		n = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	}
+	text[n] = 0;
+	after = strrchr(text, ')');
+	/* proc(5): the name is field 2, the start time field 22 */
+	if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d"
+					" %*d %*d %*d %*d %*d %llu", &start) != 1)
+		return 0;
+	return start;
+}
+
+int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room)
+{
+	size_t bytes, name_bytes = strlen(name);
+	char *text = read_environ(pid, &bytes);
+	int rc = text ? -ENOENT : -EACCES;
+
+	for (char *at = text; rc == -ENOENT && at < text + bytes; at += strlen(at) + 1) {
+		if (strncmp(at, name, name_bytes) != 0 || at[name_bytes] != '=')
+			continue;
+		snprintf(ret_value, room, "%s", at + name_bytes + 1);
+		rc = 0;
+	}
+	free(text);
+	return rc;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sweep.h - find and end what a run left behind, and nothing else.
+ *
+ * Two nets, because each has a hole: the children of a subreaper (which has all descendants that
+ * lost their parent, whatever they did to their environment), and the run tag in the environment
+ * (which finds those whose reaper was killed). A process is only ever signalled through a pidfd
+ * that was opened before its tag was read for the last time.
+ */
+#ifndef LAUNCH_SWEEP_H
+#define LAUNCH_SWEEP_H
+
+#include <sys/types.h>
+
+#define LAUNCH_ENV_RUN_TAG "DHOW_RUN_TAG"
+#define LAUNCH_ENV_DAEMON_TAG "DHOW_DAEMON_TAG"
+/* `PID:STARTTIME` of the dlaunch that owns a tag. */
+#define LAUNCH_ENV_OWNER "DHOW_RUN_OWNER"
+
+enum { LAUNCH_SWEEP_ROUNDS_MAX = 20 };
+
+/**
+ * launch_sweep_tag - SIGKILL every process of this user whose environment holds all of @wanted.
+ * @wanted: `NAME=value` strings, NULL at the end; each must match an entry exactly.
+ * @spare:  pid that is never touched (0 = none); the caller itself is never touched either.
+ *
+ * Goes round until a round finds nothing. Return: how many were signalled.
+ */
+int launch_sweep_tag(const char *const *wanted, pid_t spare);
+
+/* The same for one process. Return: 1 it was signalled, 0 not. */
+int launch_sweep_one(pid_t pid, const char *const *wanted);
+
+/* SIGKILL the children of this process, adopted ones included. Return: how many there were. */
+int launch_sweep_children(void);
+/* How many children this process has that are still running. */
+int launch_sweep_count_children(void);
+
+/* Start time of a process in clock ticks since boot, which with the pid names it for good.
+ * Return: 0 if there is no such process. */
+unsigned long long launch_sweep_start_time(pid_t pid);
+
+/* Value of one variable of a process's environment. Return: 0; -ENOENT; -EACCES. */
+int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room);
+
+#endif
