@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * harness.h - what every benchmark shares: options, processes in step, rounds, report.
+ *
+ * A benchmark is a table of cases. Each case has a candidate and a raw baseline, which run
+ * alternately (A B A B) in one run and in the same processes, so that what the machine does
+ * meanwhile (other guests, frequency, which cores) strikes both. Read the ratio, not the
+ * absolute value.
+ *
+ * The processes of a benchmark are *sides*: side 0 leads and measures, each other side has a
+ * socket to it. All sides run the same table in the same order.
+ */
+#ifndef BENCH_HARNESS_H
+#define BENCH_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { BENCH_SIDES_MAX = 4 };
+
+struct bench_options {
+	const char *json;	/* file to write, or NULL */
+	const char *filter;	/* part of `name config size`, or NULL */
+	bool quick;		/* end within 20 s */
+	bool list;		/* print the rows and end */
+};
+
+struct bench_case;
+
+/* What a trial gets: who it is and how much to do. */
+struct bench_run {
+	unsigned side, sides;
+	int links[BENCH_SIDES_MAX];	/* side 0: [n] leads to side n; others: [0] */
+	pid_t children[BENCH_SIDES_MAX];
+	void *context;			/* of the benchmark program */
+	const struct bench_case *row;
+	char pinning[96];		/* for the report */
+	/* the trial: @values_count values, each over @batch operations */
+	uint64_t batch, values_count;
+	double *values;			/* side 0 fills it */
+};
+
+/* Called by sides 0 to row->sides - 1. Return: 0 or negative errno, which ends the run. */
+typedef int bench_trial(struct bench_run *run);
+
+struct bench_case {
+	const char *name, *config;
+	size_t bytes;		/* payload */
+	const char *unit;
+	unsigned sides;		/* processes that take part */
+	int mode;		/* free for the benchmark: enum dhow_wait_mode */
+	/* Larger is better. A trial gives one value over all its operations: with buffers
+	 * between the sides, short batches would measure how fast a full one is emptied. */
+	bool is_rate;
+	bench_trial *candidate, *raw;
+};
+
+struct bench_row {
+	const struct bench_case *row;
+	double median, p99, min, max;	/* p99: 99 % of the values are at least this good */
+	double raw;			/* median of the baseline */
+	double ratio;			/* median of the pairs' ratios; larger is worse */
+};
+
+struct bench_report {
+	const char *bench;
+	struct bench_row *rows;
+	size_t count;
+	const char *pinning;
+};
+
+/* Parse the command line; ends the process on --help and on wrong usage (exit 2). */
+void bench_options_parse(int argc, char **argv, const char *doc, struct bench_options *ret_options);
+bool bench_selected(const struct bench_options *options, const struct bench_case *row);
+void bench_list(const char *bench, const struct bench_case *rows, size_t count);
+
+/* Fork sides 1 to sides-1; each returns here with its own @ret_run. Children die with the
+ * parent. Return: 0 or negative errno. */
+int bench_fork(unsigned sides, struct bench_run *ret_run);
+/* Side 0: wait for the others. Return: 0, or 1 if one of them failed. */
+int bench_join(struct bench_run *run);
+/* Bind this side to a CPU of its own if there are at least @cpus_needed; says so in pinning. */
+void bench_pin(struct bench_run *run, unsigned cpus_needed);
+
+/**
+ * bench_sync - wait until sides 0 to @sides - 1 are here; all get side 0's @value.
+ * Return: 0; -ETIMEDOUT after 60 s; -EPIPE a side has ended.
+ */
+int bench_sync(struct bench_run *run, unsigned sides, uint64_t *value);
+
+/* Run the selected cases; side 0 prints the table and writes the JSON. Return: exit code. */
+int bench_main(struct bench_run *run, const struct bench_options *options, const char *bench,
+	       const struct bench_case *rows, size_t count);
+
+/* statistics over values, which are sorted in place */
+double bench_quantile(double *values, size_t count, double quantile);
+
+void bench_report_print(const struct bench_report *report);
+int bench_report_write(const struct bench_report *report, const char *file);
+
+/* Model of the processor, from /proc/cpuinfo. */
+void bench_cpu_model(char *buffer, size_t room);
+/* What the JSON says of this machine (a new reference), and the commit that was built. */
+struct json_t *bench_machine(const char *pinning);
+const char *bench_commit(void);
+
+#endif
