@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT */
+/* agent_test.c - whole agent cores over fabric_mem, with a fake gateway. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/conn.h"
+#include "agent/core.h"
+#include "agent/fabric_mem.h"
+#include "agent/link.h"
+#include "base/log.h"
+#include "fake_gateway.h"
+
+static struct agent *agents[FAKE_NODES];
+
+static void init(void)
+{
+	base_log_init("agent_test");
+	fake_init();
+}
+
+TestSuite(agent, .init = init, .timeout = 60);
+
+static void start(uint32_t node)
+{
+	struct fabric_options options = { .node = node };
+
+	fake_enter(node);
+	cr_assert_eq(agent_create(&fabric_mem, &options, &agents[node]), 0);
+	fake_introduce();
+}
+
+static void stop(uint32_t node)
+{
+	fake_enter(node);
+	agent_destroy(agents[node]);
+	agents[node] = NULL;
+}
+
+static void turn(void)
+{
+	bool worked = false;
+
+	for (uint32_t i = 0; i < FAKE_NODES; i++) {
+		uint64_t next;
+
+		if (!agents[i])
+			continue;
+		fake_enter(i);
+		worked |= agent_turn(agents[i], &next);
+	}
+	if (!worked)
+		usleep(100);
+}
+
+#define until(condition, ms)                                                                  \
+	do {                                                                                  \
+		uint64_t end_ = base_now_ns() + (ms) * BASE_MS;                               \
+		while (!(condition) && base_now_ns() < end_)                                  \
+			turn();                                                               \
+		cr_assert(condition, "%s: not in %d ms", #condition, (int)(ms));              \
+	} while (0)
+
+static void run_for(unsigned ms)
+{
+	uint64_t end = base_now_ns() + ms * BASE_MS;
+
+	while (base_now_ns() < end)
+		turn();
+}
+
+static struct fake_stream *stream(uint32_t node, uint32_t index)
+{
+	return &fake_nodes[node].streams[index];
+}
+
+static unsigned count(uint32_t node, uint32_t index)
+{
+	return fake_nodes[node].channels[index].count;
+}
+
+/* Take the next message: it must have this tag, size and pattern. */
+static void expect(uint32_t node, uint32_t index, uint32_t tag, size_t bytes)
+{
+	struct fake_message message;
+
+	cr_assert(fake_take(node, index, &message), "message %u is missing", tag);
+	cr_assert_eq(message.header.tag, tag, "%u instead of %u", message.header.tag, tag);
+	cr_assert_eq(message.bytes, bytes);
+	for (size_t i = 0; i < bytes; i++)
+		cr_assert_eq(((uint8_t *)message.data)[i], (uint8_t)(tag + i * 3));
+	fake_drop(node, &message);
+}
+
+static bool send_one(uint32_t node, uint32_t index, uint32_t tag, size_t bytes)
+{
+	uint8_t *data = malloc(bytes + 1);
+	bool sent;
+
+	for (size_t i = 0; i < bytes; i++)
+		data[i] = (uint8_t)(tag + i * 3);
+	sent = fake_send(node, index, data, bytes, tag);
+	free(data);
+	return sent;
+}
+
+static void no_leaks(void)
+{
+	for (uint32_t i = 0; i < FAKE_NODES; i++)
+		if (agents[i])
+			stop(i);
+	for (uint32_t i = 0; i < FAKE_NODES; i++) {
+		cr_assert_eq(fake_blocks_used(&fake_nodes[i]), 0, "node %u keeps %u blocks", i,
+			     fake_blocks_used(&fake_nodes[i]));
+		for (int k = 0; k < FAKE_CHANNELS; k++)
+			cr_assert_eq(fake_nodes[i].channels[k].handles, 0);
+	}
+}
+
+/* Send @total messages of mixed sizes over a bad fabric and receive them in order. */
+static void send_many(unsigned total, void (*disturb)(unsigned done))
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	unsigned sent = 0, received = 0;
+	static const size_t sizes[] = { 0, 1, 24, 88, 89, 1000, 8000, 9000, 30000, 200000 };
+	uint64_t end = base_now_ns() + 40000 * BASE_MS;
+
+	fake_stream_open(0, 3, &target);
+	while (received < total) {
+		cr_assert(base_now_ns() < end, "%u of %u received", received, total);
+		cr_assert_not(stream(0, 3)->failed, "rc %d", stream(0, 3)->rc);
+		while (sent < total && send_one(0, 3, sent, sizes[sent % 10]))
+			sent++;
+		turn();
+		while (count(1, 0) && received < total) {
+			expect(1, 0, received, sizes[received % 10]);
+			received++;
+			if (disturb)
+				disturb(received);
+		}
+	}
+	until(stream(0, 3)->deposited == total, 5000);
+	until(stream(0, 3)->received == total, 5000);
+	cr_assert_eq(count(1, 0), 0);
+	fake_stream_close(0, 3);
+	until(stream(0, 3)->forgotten, 5000);
+	run_for(20);
+	no_leaks();
+}
+
+Test(agent, small_and_large_messages_in_order)
+{
+	start(0);
+	start(1);
+	send_many(2000, NULL);
+}
+
+Test(agent, order_survives_a_fabric_that_reorders)
+{
+	start(0);
+	start(1);
+	fabric_mem_reorder(agents[0]->fabric, 8);
+	fabric_mem_reorder(agents[1]->fabric, 8);
+	send_many(1000, NULL);
+}
+
+Test(agent, a_busy_fabric_loses_nothing)
+{
+	start(0);
+	start(1);
+	fabric_mem_refuse_every(agents[0]->fabric, 3);
+	fabric_mem_refuse_every(agents[1]->fabric, 2);
+	send_many(1000, NULL);
+}
+
+static void cut(unsigned done)
+{
+	struct agent_link *link = &agents[0]->links[1];
+
+	if (done % 100 == 50 && link->conn)
+		fabric_mem_cut(link->conn->peer);
+}
+
+Test(agent, cut_connections_lose_and_double_nothing)
+{
+	start(0);
+	start(1);
+	send_many(600, cut);
+}
+
+Test(agent, lost_frames_are_sent_again)
+{
+	start(0);
+	start(1);
+	fabric_mem_lose_every(agents[0]->fabric, 40);
+	send_many(300, NULL);
+}
+
+static struct agent_conn *victim;
+static void damage(unsigned done)
+{
+	struct agent_link *link = &agents[1]->links[0];
+	uint8_t noise[AGENT_HEADER_BYTES] = { 'D', 'H', 'W', 'F', AGENT_WIRE_VERSION };
+
+	if (done % 100 != 50 || !link->conn)
+		return;
+	victim = link->conn;
+	fake_enter(1);
+	agent_conn_frame(agents[1], victim->peer, noise, sizeof(noise));
+	cr_assert_eq(victim->state, AGENT_CONN_DOOMED);
+}
+
+Test(agent, damage_makes_the_connection_anew)
+{
+	start(0);
+	start(1);
+	send_many(600, damage);
+	cr_assert_not_null(victim);
+}
+
+Test(agent, sleeping_agents_miss_nothing)
+{
+	struct dhow_address target = fake_channel(1, 0, 2);
+	unsigned sent = 0, received = 0;
+	uint64_t end = base_now_ns() + 20000 * BASE_MS;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &target);
+	while (received < 300) {
+		cr_assert(base_now_ns() < end, "%u received", received);
+		while (sent < 300 && send_one(0, 0, sent, sent % 20 ? 50 : 50000))
+			sent++;
+		for (uint32_t i = 0; i < 2; i++) {
+			uint64_t next;
+
+			fake_enter(i);
+			if (!agent_turn(agents[i], &next))
+				agent_sleep(agents[i],
+					    agent_earlier(next, base_now_ns() + BASE_MS));
+		}
+		while (count(1, 0)) {
+			expect(1, 0, received, received % 20 ? 50 : 50000);
+			received++;
+		}
+	}
+	until(stream(0, 0)->deposited == 300, 1000);
+	no_leaks();
+}
+
+Test(agent, both_call_at_once)
+{
+	struct dhow_address there = fake_channel(1, 0, 64), here = fake_channel(0, 0, 64);
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 1, &there);
+	fake_stream_open(1, 1, &here);
+	cr_assert(send_one(0, 1, 1, 10));
+	cr_assert(send_one(1, 1, 2, 10));
+	until(count(0, 0) == 1 && count(1, 0) == 1, 3000);
+	expect(1, 0, 1, 10);
+	expect(0, 0, 2, 10);
+	run_for(50);
+	cr_assert_eq(agents[0]->links[1].counters.connections, 1);
+	cr_assert_eq(agents[1]->links[0].counters.connections, 1);
+	no_leaks();
+}
+
+Test(agent, a_full_channel_blocks_no_other_stream)
+{
+	struct dhow_address full = fake_channel(1, 0, 2), open = fake_channel(1, 1, 1000);
+	unsigned sent = 0;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &full);
+	fake_stream_open(0, 1, &open);
+	while (send_one(0, 0, sent, 40))
+		sent++;
+	cr_assert_eq(sent, GATEWAY_WINDOW);
+	until(count(1, 0) == 2, 3000);
+	for (unsigned i = 0; i < 200; i++)
+		while (!send_one(0, 1, i, i % 10 ? 20 : 20000))
+			turn();
+	until(stream(0, 1)->deposited == 200, 5000);
+	cr_assert_eq(stream(0, 0)->deposited, 2);
+	for (unsigned i = 0; i < 200; i++)
+		expect(1, 1, i, i % 10 ? 20 : 20000);
+	for (unsigned i = 0; i < sent; i++) {
+		until(count(1, 0), 1000);
+		expect(1, 0, i, 40);
+	}
+	until(stream(0, 0)->received == sent, 1000);
+	no_leaks();
+}
+
+Test(agent, a_full_pool_delays_large_messages)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+
+	start(0);
+	start(1);
+	fake_nodes[1].blocks_max = 1;
+	fake_stream_open(0, 0, &target);
+	for (unsigned i = 0; i < 8; i++)
+		cr_assert(send_one(0, 0, i, 100000));
+	for (unsigned i = 0; i < 8; i++) {
+		until(count(1, 0) == 1, 1000);
+		run_for(10);
+		cr_assert_eq(count(1, 0), 1);
+		expect(1, 0, i, 100000);
+	}
+	no_leaks();
+}
+
+Test(agent, a_message_larger_than_the_pool_fails_its_stream)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+
+	start(0);
+	start(1);
+	fake_nodes[1].blocks_limit = 2;
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 3 << 20));
+	until(stream(0, 0)->failed, 3000);
+	cr_assert_eq(stream(0, 0)->rc, -EMSGSIZE);
+	no_leaks();
+}
+
+Test(agent, a_channel_that_is_gone_fails_its_stream)
+{
+	struct dhow_address gone = { 7, 1, 0, 5, 1 };
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &gone);
+	cr_assert(send_one(0, 0, 0, 100));
+	until(stream(0, 0)->failed, 3000);
+	cr_assert_eq(stream(0, 0)->rc, -ESTALE);
+	fake_stream_close(0, 0);
+	until(stream(0, 0)->forgotten, 1000);
+	no_leaks();
+}
+
+static struct fake_ask *ask(uint32_t index, enum gateway_op op, const struct dhow_address *target,
+			    uint64_t room, uint64_t deadline_ns)
+{
+	static uint32_t serial;
+	struct gateway_ask request = {
+		.op = op,
+		.target = *target,
+		.events = DHOW_IN,
+		.room = room,
+		.deadline_ns = deadline_ns,
+		.serial = ++serial,
+	};
+
+	fake_request(0, index, &request);
+	return &fake_nodes[0].asks[index];
+}
+
+Test(agent, requests)
+{
+	struct dhow_address target = fake_channel(1, 2, 64), gone = { 7, 1, 0, 5, 1 };
+	static char large[300000];
+	struct fake_ask *a;
+
+	start(0);
+	start(1);
+	a = ask(0, GATEWAY_PROBE, &target, 0, DHOW_FOREVER);
+	until(a->answered, 3000);
+	cr_assert_eq(a->rc, 0);
+	a = ask(0, GATEWAY_PROBE, &gone, 0, DHOW_FOREVER);
+	until(a->answered, 1000);
+	cr_assert_eq(a->rc, -ESTALE);
+	a = ask(0, GATEWAY_RECV, &target, 100, DHOW_TRY);
+	until(a->answered, 1000);
+	cr_assert_eq(a->rc, -EAGAIN);
+	a = ask(0, GATEWAY_RECV, &target, 100, dhow_in_ms(30));
+	until(a->answered, 1000);
+	cr_assert_eq(a->rc, -ETIMEDOUT);
+	a = ask(0, GATEWAY_POLL, &target, 0, DHOW_FOREVER);
+	run_for(20);
+	cr_assert_not(a->answered);
+	fake_put(1, 2, "hello", 5, 11);
+	until(a->answered, 1000);
+	cr_assert(a->rc == 0 && a->events == DHOW_IN);
+	a = ask(0, GATEWAY_PEEK, &target, 3, DHOW_TRY);
+	until(a->answered, 1000);
+	cr_assert(a->rc == 0 && a->message.bytes == 3 && a->events == 5);
+	cr_assert_eq(memcmp(a->message.data, "hel", 3), 0);
+	dhow_message_free(&a->message);
+	a = ask(0, GATEWAY_RECV, &target, 4, DHOW_TRY);
+	until(a->answered, 1000);
+	cr_assert(a->rc == -EMSGSIZE && a->message.bytes == 5 && !a->message.block_);
+	a = ask(0, GATEWAY_RECV, &target, 5, DHOW_TRY);
+	until(a->answered, 1000);
+	cr_assert(a->rc == 0 && a->message.bytes == 5 && a->message.header.tag == 11);
+	dhow_message_free(&a->message);
+	for (uint64_t room = sizeof(large); room; room = room == UINT64_MAX ? 0 : UINT64_MAX) {
+		memset(large, (int)(room & 7) + 1, sizeof(large));
+		fake_put(1, 2, large, sizeof(large), 12);
+		a = ask(1, GATEWAY_RECV, &target, room, DHOW_FOREVER);
+		until(a->answered, 1000);
+		cr_assert(a->rc == 0 && a->message.bytes == sizeof(large));
+		cr_assert_eq(memcmp(a->message.data, large, sizeof(large)), 0);
+		dhow_message_free(&a->message);
+	}
+	run_for(20);
+	cr_assert_eq(fake_blocks_used(&fake_nodes[1]), 0);
+	no_leaks();
+}
+
+Test(agent, a_message_for_a_caller_that_left_goes_back)
+{
+	struct dhow_address target = fake_channel(1, 2, 64);
+	struct fake_ask *a;
+	struct fake_message message;
+
+	start(0);
+	start(1);
+	a = ask(0, GATEWAY_RECV, &target, 100, DHOW_FOREVER);
+	run_for(30);
+	a->wanted = false;
+	fake_put(1, 2, "hello", 5, 11);
+	until(fake_nodes[1].channels[2].deposits == 2, 1000);
+	cr_assert(fake_take(1, 2, &message));
+	cr_assert(message.bytes == 5 && message.header.tag == 11);
+	fake_drop(1, &message);
+	/* and one that leaves while it waits is forgotten over there */
+	a = ask(0, GATEWAY_RECV, &target, 100, DHOW_FOREVER);
+	run_for(30);
+	a->wanted = false;
+	until(base_list_empty(&agents[1]->serving), 1000);
+	no_leaks();
+}
+
+Test(agent, a_dead_node_fails_streams_and_requests)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	struct fake_ask *a;
+	uint64_t begin;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	a = ask(0, GATEWAY_RECV, &(struct dhow_address){ 7, 1, 0, 1, 101 }, 100, DHOW_FOREVER);
+	fake_channel(1, 1, 4);
+	until(stream(0, 0)->deposited == 1, 3000);
+	expect(1, 0, 0, 10);
+	stop(1);
+	begin = base_now_ns();
+	cr_assert(send_one(0, 0, 1, 100000));
+	until(a->answered, 15000);
+	cr_assert_eq(a->rc, -EHOSTDOWN);
+	cr_assert(stream(0, 0)->failed && stream(0, 0)->rc == -EHOSTDOWN);
+	cr_assert(fake_nodes[0].dead[1] && fake_nodes[0].reported[1] == 1);
+	cr_assert(base_now_ns() - begin < 11000 * BASE_MS);
+	/* later ones fail at once */
+	a = ask(0, GATEWAY_PROBE, &target, 0, DHOW_FOREVER);
+	turn();
+	cr_assert(a->answered && a->rc == -EHOSTDOWN);
+	/* a new agent of that node is another one, and welcome */
+	start(1);
+	fake_stream_open(1, 0, &(struct dhow_address){ 7, 0, 0, 0, 100 });
+	fake_channel(0, 0, 4);
+	cr_assert(send_one(1, 0, 5, 10));
+	until(count(0, 0) == 1, 3000);
+	cr_assert_not(fake_nodes[0].dead[1]);
+	expect(0, 0, 5, 10);
+	no_leaks();
+}
+
+Test(agent, a_silent_node_is_found_and_fenced)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	struct agent *silent;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	until(stream(0, 0)->deposited == 1, 3000);
+	silent = agents[1];
+	agents[1] = NULL;		/* it hangs; its connections stay */
+	until(stream(0, 0)->failed, 15000);
+	cr_assert_eq(stream(0, 0)->rc, -EHOSTDOWN);
+	agents[1] = silent;		/* and wakes, in the epoch that was declared dead */
+	fake_channel(0, 0, 4);
+	fake_stream_open(1, 0, &(struct dhow_address){ 7, 0, 0, 0, 100 });
+	cr_assert(send_one(1, 0, 5, 10));
+	run_for(3000);
+	cr_assert_eq(count(0, 0), 0);
+	cr_assert(fake_nodes[0].dead[1]);
+	expect(1, 0, 0, 10);
+	no_leaks();
+}
+
+Test(agent, a_wrong_secret_is_refused)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+
+	memset(fake_nodes[1].secret, 1, DHOW_SECRET_BYTES);
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	run_for(1500);
+	cr_assert_eq(count(1, 0), 0);
+	cr_assert_eq(agents[1]->links[0].counters.connections, 0);
+	cr_assert_eq(agents[1]->handshakes, 0);
+	no_leaks();
+}
+
+/* A stranger on the same fabric: what it says and what it hears. */
+static uint8_t heard[AGENT_HELLO_BYTES];
+static size_t heard_bytes;
+static unsigned downs;
+static void stranger_frame(void *user, struct fabric_peer *peer, const void *data, size_t bytes)
+{
+	(void)user;
+	(void)peer;
+	heard_bytes = bytes;
+	memcpy(heard, data, bytes < sizeof(heard) ? bytes : sizeof(heard));
+}
+static void stranger_offer(void *user, struct fabric_peer *peer, const void *header, size_t bytes,
+			   struct fabric_offer *offer, size_t offered)
+{
+	(void)user, (void)peer, (void)header, (void)bytes, (void)offered;
+	fabric_mem.drop(offer);
+}
+static void stranger_new(void *user, struct fabric_peer *peer)
+{
+	(void)user, (void)peer;
+}
+static void stranger_down(void *user, struct fabric_peer *peer, const char *why)
+{
+	(void)user, (void)peer, (void)why;
+	downs++;
+}
+static const struct fabric_events stranger_events = { stranger_frame, stranger_offer, stranger_new,
+						      stranger_down };
+
+static void say(struct fabric *fabric, struct fabric_peer *peer, const void *data, size_t bytes)
+{
+	void *slot = fabric_mem.slot(fabric);
+
+	memcpy(slot, data, bytes);
+	fabric_mem.frame(peer, slot, bytes);
+}
+
+Test(agent, strangers_get_nothing)
+{
+	struct fabric_options options = { .node = 3 };
+	struct fabric_peer *peers[100];
+	struct fabric_caps caps;
+	struct fabric *fabric;
+	struct dhow_node_peer *to = &fake_nodes[0].self;
+	struct dhow_address target;
+
+	start(0);
+	cr_assert_eq(fabric_mem.open(&options, &stranger_events, NULL, &fabric, &caps), 0);
+	/* its own hello, reflected: make it call us first */
+	struct dhow_node_peer me = { .node = 3 };
+	size_t bytes = sizeof(me.address);
+
+	fabric_mem.address(fabric, me.address, &bytes);
+	me.bytes = (uint32_t)bytes;
+	fake_nodes[0].told[fake_nodes[0].told_count++] = me;
+	target = (struct dhow_address){ 7, 3, 0, 0, 1 };
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	for (int i = 0; i < 100 && heard_bytes == 0; i++) {
+		turn();
+		fabric_mem.progress(fabric, 10);
+	}
+	cr_assert_eq(heard_bytes, AGENT_HELLO_BYTES);
+	fabric_mem.peer_add(fabric, to->address, to->bytes, NULL, &peers[0]);
+	say(fabric, peers[0], heard, sizeof(heard));
+	run_for(20);
+	fabric_mem.progress(fabric, 100);
+	cr_assert_eq(downs, 1, "a reflected hello must be refused");
+	/* noise, and a hundred connections that say nothing */
+	fabric_mem.peer_add(fabric, to->address, to->bytes, NULL, &peers[1]);
+	say(fabric, peers[1], "noise", 5);
+	run_for(20);
+	fabric_mem.progress(fabric, 100);
+	cr_assert_eq(downs, 2);
+	for (int i = 2; i < 100; i++)
+		fabric_mem.peer_add(fabric, to->address, to->bytes, NULL, &peers[i]);
+	run_for(50);
+	cr_assert_eq(agents[0]->handshakes, AGENT_HANDSHAKES);
+	/* a good peer is served meanwhile */
+	start(1);
+	target = fake_channel(0, 0, 4);
+	fake_stream_open(1, 0, &target);
+	cr_assert(send_one(1, 0, 1, 10));
+	until(count(0, 0) == 1, 500);
+	expect(0, 0, 1, 10);
+	until(agents[0]->handshakes == 0, 3000);
+	stop(0);
+	stop(1);
+}

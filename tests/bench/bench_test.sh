@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# bench_test.sh FOLDER - the benchmarks' options and the form of their JSON; no figure is judged.
+set -u
+folder=$1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+fail() {
+	echo "bench_test: $*"
+	bad=1
+}
+
+# expect CODE COMMAND...
+expect() {
+	local code=$1 got
+	shift
+	timeout 60 "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got -eq "$code" ] && return 0
+	fail "exit $got instead of $code: $*"
+	cat "$work/out" "$work/err"
+}
+
+expect 0 "$folder/channels" --list
+grep -q '^channels oneway copy-spin 8$' "$work/out" || fail "--list does not show the rows"
+expect 0 "$folder/transport" --list
+for program in channels transport exchange; do
+	expect 2 "$folder/$program" --no-such-option
+	expect 2 "$folder/$program" surplus
+done
+expect 2 "$folder/exchange" --messages 0
+expect 2 "$folder/exchange" --messages 7x
+expect 1 "$folder/channels" --quick --filter pair_cpu --json "$work/no/such/folder"
+grep -q "cannot write" "$work/err" || fail "a file that cannot be written is not named"
+
+keys='bench name config size median p99 min max unit raw ratio'
+expect 0 "$folder/channels" --quick --filter "oneway copy-spin 64" --json "$work/rows.json"
+expect 0 "$folder/exchange" --quick --json "$work/exchange.json"
+for file in rows exchange; do
+	for key in machine commit rows cpu kernel $keys; do
+		grep -q "\"$key\": " "$work/$file.json" || fail "$file.json: no \"$key\""
+	done
+done
+got=$(grep -oE '^   "[a-z0-9]+"' "$work/rows.json" | tr -d ' "' | tr '\n' ' ')
+[ "$got" = "$keys " ] || fail "a row has '$got' instead of '$keys'"
+grep -qE '"(damaged|lost|out_of_order)": [1-9]' "$work/exchange.json" && fail "exchange lost something"
+[ $bad -eq 0 ] && echo "bench_test: ok"
+exit $bad

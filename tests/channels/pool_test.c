@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* pool_test.c - pools of an application. */
+#include <errno.h>
+#include <string.h>
+
+#include "attached.h"
+
+TestSuite(pool, .init = attach, .fini = detach, .timeout = 30);
+
+Test(pool, serves_its_own_channels_and_blocks)
+{
+	struct dhow_channel_attr attr = { .capacity = 8 };
+	struct dhow_channel *channel;
+	struct dhow_message message;
+	struct dhow_pool *pool;
+	char text[100];
+	size_t got;
+
+	assert_ok(dhow_pool_create(1 << 20, &pool));
+	attr.pool = pool;
+	assert_ok(dhow_channel_create("in-a-pool", &attr, &channel));
+	assert_ok(dhow_message_alloc(pool, 50000, SOON, &message));
+	memcpy(message.data, "hello", 6);
+	message.bytes = 6;
+	assert_ok(dhow_send_message(channel, &message, DHOW_ACCEPTED, SOON));
+	assert_ok(dhow_recv(channel, text, sizeof(text), &got, NULL, SOON));
+	cr_assert_str_eq(text, "hello");
+	dhow_channel_close(channel);
+	dhow_pool_close(pool);
+}
+
+Test(pool, block_of_another_pool_is_copied)
+{
+	struct dhow_channel *channel;
+	struct dhow_message message;
+	struct dhow_pool *pool;
+	char text[100];
+	size_t got;
+
+	assert_ok(dhow_pool_create(1 << 20, &pool));
+	assert_ok(dhow_channel_create("in-the-node", NULL, &channel));
+	assert_ok(dhow_message_alloc(pool, 6, SOON, &message));
+	memcpy(message.data, "hello", 6);
+	assert_ok(dhow_send_message(channel, &message, DHOW_ACCEPTED, SOON));
+	assert_ok(dhow_recv(channel, text, sizeof(text), &got, NULL, SOON));
+	cr_assert_str_eq(text, "hello");
+	dhow_channel_close(channel);
+	dhow_pool_close(pool);
+}
+
+Test(pool, impossible_sizes_are_refused_with_the_reason)
+{
+	struct dhow_pool *pool;
+
+	assert_rc(dhow_pool_create(0, &pool), -EINVAL);
+	assert_rc(dhow_pool_create(UINT64_C(1) << 41, &pool), -EINVAL);
+	assert_rc(dhow_pool_create(UINT64_C(1) << 40, &pool), -ENOMEM);
+	cr_assert_not_null(strstr(dhow_error_text(), "MiB"), "%s", dhow_error_text());
+}
+
+Test(pool, full_pool_makes_the_caller_wait_until_its_deadline)
+{
+	struct dhow_message first, second;
+	struct dhow_pool_stats stats;
+	struct dhow_pool *pool;
+
+	assert_ok(dhow_pool_create(64 * 1024, &pool));
+	assert_ok(dhow_message_alloc(pool, 64 * 1024, DHOW_TRY, &first));
+	assert_rc(dhow_message_alloc(pool, 1, DHOW_TRY, &second), -EAGAIN);
+	assert_rc(dhow_message_alloc(pool, 1, dhow_in_ms(20), &second), -ETIMEDOUT);
+	assert_rc(dhow_message_alloc(pool, 64 * 1024 + 1, DHOW_TRY, &second), -EMSGSIZE);
+	dhow_message_free(&first);
+	assert_ok(dhow_message_alloc(pool, 1, DHOW_TRY, &second));
+	dhow_message_free(&second);
+	dhow_pool_stats(pool, &stats);
+	cr_assert_eq(stats.blocks, 0u);
+	dhow_pool_close(pool);
+}
+
+Test(pool, many_come_and_go)
+{
+	struct dhow_pool *pool;
+
+	for (int i = 0; i < 200; i++) {
+		assert_ok(dhow_pool_create(64 * 1024, &pool));
+		dhow_pool_close(pool);
+	}
+}

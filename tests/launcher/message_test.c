@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* message_test.c - what is encoded comes back; what is damaged is refused and never overruns. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/boot.h"
+#include "proto/message.h"
+
+TestSuite(message, .timeout = 60);
+
+/* A frame in an allocation of its exact size, so that a sanitizer sees any overrun. */
+static int decode_copy(const uint8_t *data, size_t bytes, struct launch_message *ret_message,
+		       uint8_t **ret_copy)
+{
+	*ret_copy = malloc(bytes ? bytes : 1);
+	memcpy(*ret_copy, data, bytes);
+	return launch_message_decode(*ret_copy, bytes, ret_message);
+}
+
+static void make_start(struct launch_message *message, struct launch_writer *argv,
+		       struct launch_writer *env, struct launch_writer *ranks)
+{
+	char *words[] = { (char[]){ "app" }, (char[]){ "" }, (char[]){ "two words" }, NULL };
+	char *vars[] = { (char[]){ "A=1" }, (char[]){ "B=" }, NULL };
+
+	memset(message, 0, sizeof(*message));
+	message->type = LAUNCH_START;
+	cr_assert_eq(launch_strings_pack(words, argv, &message->start.argv), 0);
+	cr_assert_eq(launch_strings_pack(vars, env, &message->start.env), 0);
+	launch_put_u32(ranks, 3);
+	launch_put_u32(ranks, 4);
+	message->start.ranks = ranks->data;
+	message->start.count = message->start.local_size = 2;
+	message->start.size = 6;
+	message->start.nodes = 3;
+	message->start.umask = 022;
+	strcpy(message->start.wdir, "/tmp/dir");
+}
+
+Test(message, start_comes_back)
+{
+	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_message sent, got;
+	char **words;
+
+	make_start(&sent, &argv, &env, &ranks);
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_expect_eq(got.type, LAUNCH_START);
+	cr_expect_eq(got.start.size, 6);
+	cr_expect_eq(got.start.umask, 022);
+	cr_expect_eq(launch_start_rank(&got, 1), 4);
+	cr_expect_str_eq(got.start.wdir, "/tmp/dir");
+	words = launch_strings_unpack(&got.start.argv, 0);
+	cr_assert_eq(got.start.argv.count, 3);
+	cr_expect_str_eq(words[0], "app");
+	cr_expect_str_eq(words[1], "");
+	cr_expect_str_eq(words[2], "two words");
+	cr_expect_null(words[3]);
+	free(words);
+	launch_writer_fini(&argv);
+	launch_writer_fini(&env);
+	launch_writer_fini(&ranks);
+	launch_writer_fini(&frame);
+}
+
+Test(message, names_and_peers_come_back)
+{
+	struct launch_message sent = { .type = LAUNCH_NAME_REQUEST }, got;
+	struct dhow_node_peer peer = { .node = 2, .bytes = 3, .address = "abc" }, found;
+	struct launch_writer frame = { 0 }, list = { 0 };
+	const uint8_t *at;
+
+	sent.name_request.to = 3;
+	sent.name_request.request.op = DHOW_NAME_GET;
+	sent.name_request.request.ticket = UINT64_MAX - 1;
+	sent.name_request.request.wait_ms = 5;
+	strcpy(sent.name_request.request.name, "results");
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_expect_eq(got.name_request.request.ticket, UINT64_MAX - 1);
+	cr_expect_str_eq(got.name_request.request.name, "results");
+	launch_writer_fini(&frame);
+
+	launch_peers_add(&list, &peer);
+	sent = (struct launch_message){ .type = LAUNCH_PEERS };
+	sent.peers.count = 1;
+	sent.peers.entries = list.data;
+	sent.peers.end = list.data + list.used;
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	at = got.peers.entries;
+	cr_assert_eq(launch_peers_next(&at, got.peers.end, &found), 1);
+	cr_expect_eq(found.node, 2);
+	cr_expect_arr_eq(found.address, "abc", 3);
+	cr_expect_eq(launch_peers_next(&at, got.peers.end, &found), 0);
+	launch_writer_fini(&frame);
+	launch_writer_fini(&list);
+}
+
+Test(message, every_truncation_is_refused)
+{
+	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_message sent, got;
+	uint8_t *copy;
+
+	make_start(&sent, &argv, &env, &ranks);
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	for (size_t bytes = 0; bytes < frame.used; bytes++) {
+		cr_expect_eq(decode_copy(frame.data, bytes, &got, &copy), -EBADMSG, "%zu bytes",
+			     bytes);
+		free(copy);
+	}
+	launch_put_u8(&frame, 0);
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG, "surplus");
+	launch_writer_fini(&argv);
+	launch_writer_fini(&env);
+	launch_writer_fini(&ranks);
+	launch_writer_fini(&frame);
+}
+
+Test(message, another_version_is_told_apart)
+{
+	struct launch_message sent = { .type = LAUNCH_DONE }, got;
+	struct launch_writer frame = { 0 };
+
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	frame.data[4]++;
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EPROTO);
+	frame.data[4]--;
+	frame.data[6] = 0xff;
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG);
+	launch_writer_fini(&frame);
+}
+
+/* Random damage in every type: refused or decoded, never read beyond the frame. */
+Test(message, damage_never_overruns)
+{
+	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_message sent, got;
+	unsigned seed = 12345;
+
+	make_start(&sent, &argv, &env, &ranks);
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	for (int turn = 0; turn < 200000; turn++) {
+		size_t bytes = 8 + (size_t)rand_r(&seed) % (frame.used - 7);
+		uint8_t *copy = malloc(bytes);
+
+		memcpy(copy, frame.data, bytes);
+		copy[6] = (uint8_t)(rand_r(&seed) % (LAUNCH_TYPES + 1));
+		for (int hits = 0; hits < 3 && bytes > 8; hits++)
+			copy[8 + (size_t)rand_r(&seed) % (bytes - 8)] = (uint8_t)rand_r(&seed);
+		if (launch_message_decode(copy, bytes, &got) == 0 && got.type == LAUNCH_START) {
+			char **words = launch_strings_unpack(&got.start.argv, 0);
+
+			cr_assert(words[got.start.argv.count] == NULL);
+			free(words);
+		}
+		free(copy);
+	}
+	launch_writer_fini(&argv);
+	launch_writer_fini(&env);
+	launch_writer_fini(&ranks);
+	launch_writer_fini(&frame);
+}
+
+Test(message, strings_without_an_end_are_refused)
+{
+	struct launch_message sent = { .type = LAUNCH_FAIL }, got;
+	struct launch_writer frame = { 0 };
+
+	sent.fail.code = 125;
+	strcpy(sent.fail.text, "broken");
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_expect_str_eq(got.fail.text, "broken");
+	frame.data[frame.used - 2] = 0;		/* a zero inside the text */
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG);
+	launch_writer_fini(&frame);
+}
+
+Test(message, boot_comes_back_and_damage_is_refused)
+{
+	static struct launch_boot sent, got;
+	struct launch_writer frame = { 0 };
+
+	sent.job = 7;
+	sent.node = 1;
+	sent.nodes = 2;
+	sent.pool_bytes = UINT64_C(1) << 40;
+	memset(sent.secret, 0x5a, sizeof(sent.secret));
+	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
+	strcpy(sent.endpoint, "tcp://127.0.0.1:1");
+	cr_assert_eq(launch_boot_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_boot_decode(frame.data, frame.used, &got), 0);
+	cr_expect_eq(got.pool_bytes, UINT64_C(1) << 40);
+	cr_expect_arr_eq(got.secret, sent.secret, sizeof(sent.secret));
+	cr_expect_str_eq(got.endpoint, sent.endpoint);
+	for (size_t bytes = 0; bytes < frame.used; bytes++) {
+		uint8_t *copy = malloc(bytes ? bytes : 1);
+
+		memcpy(copy, frame.data, bytes);
+		cr_expect_eq(launch_boot_decode(copy, bytes, &got), -EBADMSG);
+		free(copy);
+	}
+	launch_writer_fini(&frame);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* sweep_test.c - exactly the processes with the tag are ended. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/spawn.h"
+#include "sweep/sweep.h"
+
+TestSuite(sweep, .timeout = 30);
+
+static pid_t start_sleep(char *first, char *second)
+{
+	char *argv[] = { (char[]){ "sleep" }, (char[]){ "60" }, NULL };
+	char *envp[] = { first, second, NULL };
+	struct base_spawn spec = { .path = "/bin/sleep", .argv = argv, .envp = envp,
+				   .stdio = { -1, -1, -1 }, .flags = BASE_SPAWN_SESSION };
+	pid_t pid;
+
+	cr_assert_eq(base_spawn(&spec, &pid, NULL), 0);
+	return pid;
+}
+
+Test(sweep, only_exact_matches_are_ended)
+{
+	char tag[64], longer[80], node[] = "DHOW_NODE=1", other[] = "DHOW_NODE=10", none[] = "A=";
+	const char *wanted[] = { tag, node, NULL };
+	pid_t hit, missed[3];
+	int status;
+
+	snprintf(tag, sizeof(tag), "DHOW_RUN_TAG=test%d", (int)getpid());
+	snprintf(longer, sizeof(longer), "%sx", tag);
+	hit = start_sleep(tag, node);
+	missed[0] = start_sleep(longer, node);
+	missed[1] = start_sleep(tag, other);
+	missed[2] = start_sleep(none, node);
+	cr_expect_eq(launch_sweep_tag(wanted, 0), 1);
+	cr_expect_eq(waitpid(hit, &status, 0), hit);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(waitpid(missed[i], &status, WNOHANG), 0, "bystander %d", i);
+		kill(missed[i], SIGKILL);
+		waitpid(missed[i], &status, 0);
+	}
+}
+
+Test(sweep, children_are_counted_and_ended)
+{
+	char none[] = "A=";
+	pid_t first = start_sleep(none, NULL), second = start_sleep(none, NULL);
+
+	cr_expect_eq(launch_sweep_count_children(), 2);
+	cr_expect_eq(launch_sweep_children(), 2);
+	cr_expect_eq(waitpid(first, NULL, 0), first);
+	cr_expect_eq(waitpid(second, NULL, 0), second);
+	cr_expect_eq(launch_sweep_children(), 0);
+}
+
+Test(sweep, a_start_time_names_a_process)
+{
+	cr_expect_neq(launch_sweep_start_time(getpid()), 0);
+	cr_expect_eq(launch_sweep_start_time(getpid()), launch_sweep_start_time(getpid()));
+	cr_expect_eq(launch_sweep_start_time(4194304 + 5), 0);
+}

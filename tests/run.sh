@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# run.sh - builds and runs all tests; the last lines are the totals. Exit 0: all passed.
+#   --quick  only the release build and its tests
+#   --long   also the tests that take minutes
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+mode=default
+for arg in "$@"; do
+	case $arg in
+	--quick) mode=quick ;;
+	--long) mode=long ;;
+	-h | --help) sed -n '3,5s/^# //p' "$0"; exit 0 ;;
+	*) echo "run.sh: unknown option '$arg' (wanted --quick or --long)" >&2; exit 2 ;;
+	esac
+done
+
+summary=""
+failed=0
+
+# note STAGE RESULT SECONDS TEXT
+note() {
+	summary+=$(printf '%-22s %-6s %5s s  %s' "$1" "$2" "$3" "$4")$'\n'
+	[ "$2" = ok ] || failed=1
+}
+
+# build PRESET: configure and compile
+build() {
+	local start=$SECONDS log result=ok
+	echo "== build $1"
+	log=$(mktemp) || exit 1
+	if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+		result=FAILED
+		grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)|^-- ' "$log" | tail -n 40
+	fi
+	note "build $1" $result $((SECONDS - start)) "$(grep -c 'Building C' "$log") files compiled"
+	rm -f "$log"
+	[ $result = ok ]
+}
+
+# totals LOG: tests inside the Criterion programs that ctest ran
+totals() {
+	sed 's/\x1b\[[0-9;]*m//g' "$1" 2>/dev/null | awk '
+		/Synthesis: Tested:/ {
+			for (i = 1; i < NF; i++) {
+				if ($i == "Tested:") tested += $(i + 1)
+				if ($i == "Passing:") passed += $(i + 1)
+				if ($i == "Failing:") failing += $(i + 1)
+				if ($i == "Crashing:") crashing += $(i + 1)
+			}
+		}
+		END {
+			printf "; unit tests: %d run, %d passed, %d failed, %d crashed",
+				tested, passed, failing, crashing
+		}'
+}
+
+# run PRESET DIRECTORY NAME CTEST-ARGUMENTS...
+run() {
+	local preset=$1 directory=$2 name=$3 start=$SECONDS log result=ok line
+	shift 3
+	echo "== $name"
+	log=$(mktemp) || exit 1
+	ctest --test-dir "$directory" --output-on-failure --no-tests=ignore "$@" 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" -eq 0 ] || result=FAILED
+	line=$(grep -E 'tests passed|No tests were found' "$log" | tail -n 1)
+	line+=$(totals "$directory/Testing/Temporary/LastTest.log")
+	note "$name" $result $((SECONDS - start)) "$line"
+	rm -f "$log"
+}
+
+finish() {
+	printf '\n%s' "$summary"
+	[ $failed -eq 0 ] && echo "run.sh: all passed in $SECONDS s" || echo "run.sh: FAILED"
+	exit $failed
+}
+
+bash tests/support/install.sh || { note install FAILED 0 "see above"; finish; }
+
+if build ci; then
+	run ci build "test release" -LE long
+	[ $mode = long ] && run ci build "test long" -L long
+fi
+if [ $mode != quick ]; then
+	build ci-clang
+	build asan && run asan build-asan "test asan+ubsan" -L unit -LE long
+	build tsan && run tsan build-tsan "test tsan" -L threads -LE long
+fi
+finish

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# install.sh - installs what building and testing need and this machine lacks (Debian, Ubuntu).
+# Does nothing, fast and without rights, where everything is there.
+set -u
+
+packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux
+	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libhwloc-dev libcriterion-dev"
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "install.sh: this is no Debian; wanted are the equivalents of:" $packages >&2
+	exit 0
+fi
+
+missing=""
+for package in $packages; do
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
+	[ "$state" = installed ] || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+	if ! sudo -n true 2>/dev/null; then
+		echo "install.sh: missing:$missing" >&2
+		echo "try: apt-get install$missing   (as root; sudo needs a password here)" >&2
+		exit 1
+	fi
+	as_root="sudo -n"
+fi
+
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+		-o Acquire::Retries=3 "$@" </dev/null
+}
+
+echo "install.sh: installing$missing" >&2
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+# A package list that is too old names files which are gone, so it is renewed first.
+if ! { apt update && apt install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "install.sh: apt-get failed; missing:$missing" >&2
+	exit 1
+fi
