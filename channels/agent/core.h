@@ -61,7 +61,7 @@ enum {
 #define AGENT_RETRY_MAX_NS (2000 * BASE_MS)
 #define AGENT_BLOCKED_NS (5 * BASE_MS)		/* a full pool rings no bell: look again */
 #define AGENT_LOOK_NS (BASE_MS / 50)		/* at most so often look at blocked channels */
-#define AGENT_UNTAKEN_MAX_NS (20 * BASE_MS)
+#define AGENT_UNTAKEN_MAX_NS (2 * BASE_MS)
 #define AGENT_WANTED_NS (50 * BASE_MS)		/* how often to see if callers still wait */
 #define AGENT_IDLE_NS (1000 * BASE_MS)		/* unused handles of channels are closed */
 #define AGENT_GRACE_NS (20 * BASE_MS)		/* for an answer given at the last moment */

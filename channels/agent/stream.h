@@ -87,6 +87,7 @@ struct agent_stream_in {
 	uint32_t index, generation;
 	int rc;				/* broken for ever */
 	bool fail_told;
+	bool tells_received;		/* somebody waits for it */
 	uint64_t deposited, deposited_told;
 	uint64_t received, received_told;
 	unsigned pulls;			/* payloads under way or ready */

@@ -127,7 +127,8 @@ static int deposit(struct agent_stream_in *stream, struct dhow_message *block, c
 	stream->deposited++;
 	stream->link->counters.messages_received++;
 	stream->agent->worked = true;
-	agent_in_remember(stream, stream->deposited, position);
+	if (stream->tells_received)
+		agent_in_remember(stream, stream->deposited, position);
 	agent_link_todo(stream->link, &stream->todo);
 	return 0;
 }
@@ -245,6 +246,7 @@ int agent_in_message(struct agent_link *link, const struct agent_record *record)
 	rc = expected(stream, record->number);
 	if (rc)
 		return rc < 0 ? rc : 0;
+	stream->tells_received |= record->events & 1;
 	if (stream->target && record->number == stream->deposited + 1) {
 		rc = deposit(stream, NULL, record->payload, record->bytes, &record->header);
 		if (rc == 0)
@@ -327,6 +329,7 @@ int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
 		link->agent->ops->drop(offer);
 		return 0;
 	}
+	stream->tells_received |= record->events & 1;
 	in = agent_slab_get(&link->agent->slab, sizeof(*in));
 	if (!in) {
 		link->agent->ops->drop(offer);

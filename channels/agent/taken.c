@@ -2,8 +2,8 @@
 /*
  * taken.c - which deposited messages were received, for senders that wait for it.
  *
- * The gateway rings no bell for this, and does not say who waits: so we look, often while
- * it goes on and seldom when it rests.
+ * The gateway rings no bell for this, so we look: often while it goes on and seldom when it
+ * rests. Only streams whose process asked for it are looked at.
  */
 #include "agent/link.h"
 #include "agent/stream.h"

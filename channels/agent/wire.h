@@ -52,7 +52,7 @@ int agent_header_verify(const void *data, const struct agent_header *header,
 
 enum agent_record_kind {
 	AGENT_OPEN = 1,		/* stream: leads to @target */
-	AGENT_MESSAGE,		/* stream: message @number with payload */
+	AGENT_MESSAGE,		/* stream: message @number with payload; @events 1: tell RECEIVED */
 	AGENT_MESSAGE_BULK,	/* the same; payload of @total bytes is offered (OFFER only) */
 	AGENT_DEPOSITED,	/* stream: @number messages are in the channel */
 	AGENT_RECEIVED,		/* stream: @number messages were taken from it */

@@ -249,6 +249,13 @@ bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_ad
 	return true;
 }
 
+bool gateway_wants_received(struct dhow_gateway *gateway, uint32_t index)
+{
+	struct shm_stream *stream = stream_at(gateway, index);
+
+	return stream && atomic_load_explicit(&stream->wants_received, memory_order_relaxed);
+}
+
 /* R7: pairs with A7 in try_progress(); seq_cst for wait_notify(), see W1. */
 static void set_counter(struct shm_stream *stream, _Atomic uint64_t *counter, uint64_t count)
 {

@@ -64,6 +64,7 @@ static int claim_stream(struct segment *segment, const struct dhow_address *targ
 							     memory_order_relaxed))
 			continue;
 		stream->target = *target;
+		atomic_store_explicit(&stream->wants_received, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->deposited, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->received, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->error, 0, memory_order_relaxed);
@@ -191,8 +192,12 @@ int remote_send(struct dhow_channel *channel, const void *data, size_t bytes, ui
 {
 	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
 	uint64_t number;
-	int rc = push(channel, data, bytes, block, header, deadline_ns, &number);
+	int rc;
 
+	/* Before the message: relaxed, since it is published with it (R2). */
+	if (when == DHOW_RECEIVED)
+		atomic_store_explicit(&stream->wants_received, 1, memory_order_relaxed);
+	rc = push(channel, data, bytes, block, header, deadline_ns, &number);
 	if (rc == 0 && when == DHOW_DEPOSITED)
 		rc = wait_progress(channel, &stream->deposited, number, deadline_ns);
 	if (rc == 0 && when == DHOW_RECEIVED)
