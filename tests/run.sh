@@ -84,7 +84,7 @@ if build ci; then
 fi
 if [ $mode != quick ]; then
 	build ci-clang
-	build asan && run asan build-asan "test asan+ubsan" -L unit -LE long
+	build asan && run asan build-asan "test asan+ubsan" -L "unit|cli" -LE long
 	build tsan && run tsan build-tsan "test tsan" -L threads -LE long
 fi
 finish

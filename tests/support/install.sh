@@ -4,7 +4,7 @@
 # Does nothing, fast and without rights, where everything is there.
 set -u
 
-packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux
+packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
 	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libhwloc-dev libcriterion-dev"
 
 if ! command -v dpkg-query >/dev/null; then
