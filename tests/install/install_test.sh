@@ -30,7 +30,7 @@ c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -x c++ "$here/sample.c" -x none 
 	-o "$prefix/sample-c++"
 "$prefix/sample-c++" || fail "the C++ program failed"
 
-cmake -S "$here/project" -B "$prefix/project" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake -G Ninja -S "$here/project" -B "$prefix/project" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$prefix/project" >/dev/null
 "$prefix/project/sample" || fail "the program of the CMake project failed"
 
