@@ -36,14 +36,7 @@ void context_drop_pool(struct dhow_pool *pool);
 /* One request to the node's service; serialised among threads. @fd: -1 or passed along. */
 int context_request(struct node_request *request, int fd, struct node_reply *ret_reply,
 		    int *ret_fd, uint64_t deadline_ns);
-/* Send without an answer. */
-void context_tell(struct node_request *request);
-
-/* For the agent: the connection, and news that came on it. */
-int context_connection(void);
-int context_bell(void);
+/* For the agent: the job's secret, once. */
 void context_secret(uint8_t ret_secret[DHOW_SECRET_BYTES]);
-/* 1: news; 0: none now; -EHOSTDOWN: the daemon is gone. */
-int context_news(struct node_reply *ret_news);
 
 #endif

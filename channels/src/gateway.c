@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "src/connection.h"
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
@@ -49,7 +50,7 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 			      memory_order_release);
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_UP, memory_order_release);
 	ready.peer = *self;
-	context_tell(&ready);
+	connection_tell(&ready);
 	*ret_gateway = gateway;
 	return 0;
 
@@ -101,7 +102,7 @@ int gateway_bell(const struct dhow_gateway *gateway)
 int gateway_daemon(const struct dhow_gateway *gateway)
 {
 	(void)gateway;
-	return context_connection();
+	return connection_fd();
 }
 
 static bool has_orphans(const struct dhow_gateway *gateway)
@@ -513,7 +514,7 @@ bool gateway_news(struct dhow_gateway *gateway, struct gateway_news *ret_news)
 	(void)gateway;
 	memset(ret_news, 0, sizeof(*ret_news));
 	do {
-		rc = context_news(&reply);
+		rc = connection_news(&reply);
 		if (rc == 0)
 			return false;
 		if (rc < 0) {
@@ -533,5 +534,5 @@ void gateway_report(struct dhow_gateway *gateway, uint32_t node, const char *why
 
 	(void)gateway;
 	strncpy(request.name, why, sizeof(request.name) - 1);
-	context_tell(&request);
+	connection_tell(&request);
 }

@@ -167,6 +167,40 @@ Test(node, what_a_killed_process_held_comes_back)
 	dhow_channel_close(channel);
 }
 
+static char other[80];		/* a node that nobody serves yet */
+
+static int meet_at_other(void)
+{
+	struct dhow_channel *mine, *theirs;
+	char data[8];
+	size_t bytes;
+	int first;
+
+	dhow_fini();
+	if (dhow_init_at(other, 1 << 20) < 0)
+		return 1;
+	/* Who gets the name receives, the other one sends. */
+	first = dhow_channel_create("meeting", NULL, &mine) == 0;
+	if (first)
+		return dhow_recv(mine, data, sizeof(data), &bytes, NULL, SOON) < 0 ? 2 : 0;
+	if (dhow_channel_open("meeting", SOON, &theirs) < 0)
+		return 3;
+	return dhow_send_with(theirs, "hello", 6, NULL, DHOW_RECEIVED, SOON) < 0 ? 4 : 0;
+}
+
+Test(node, two_that_start_at_once_share_one_node)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t first, second;
+
+		snprintf(other, sizeof(other), "%s-%d", name, i);
+		first = child(meet_at_other);
+		second = child(meet_at_other);
+		cr_assert_eq(exit_code(first), 0);
+		cr_assert_eq(exit_code(second), 0);
+	}
+}
+
 Test(node, socket_leaves_no_file)
 {
 	char path[64];
