@@ -216,7 +216,7 @@ static void kill_at_all_points(void (*operation)(void), unsigned before, int add
 		check_survivor(n);
 	}
 	cr_assert(!more, "the operation did not end");
-	printf("%u kill points\n", points);
+	printf("%u points, %u instructions apart\n", points, stride_of(stride));
 }
 
 Test(kill_step, send_of_a_small_message)
@@ -226,7 +226,7 @@ Test(kill_step, send_of_a_small_message)
 
 Test(kill_step, send_of_a_large_message)
 {
-	kill_at_all_points(send_large, 3, 1, 0, 5);
+	kill_at_all_points(send_large, 3, 1, 0, 17);
 }
 
 Test(kill_step, receive_of_a_large_message)
@@ -241,12 +241,12 @@ Test(kill_step, receive_of_the_only_message)
 
 Test(kill_step, begin_and_commit)
 {
-	kill_at_all_points(begin_commit, 3, 0, 1, 5);
+	kill_at_all_points(begin_commit, 3, 0, 1, 3);
 }
 
 Test(kill_step, alloc_split_merge_and_free)
 {
-	kill_at_all_points(alloc_free, 0, 0, 0, 211);
+	kill_at_all_points(alloc_free, 0, 0, 0, 41);
 }
 
 Test(kill_step, making_and_destroying_a_channel)
