@@ -77,7 +77,7 @@ static int choose_agent(const struct launch_options *options, struct launch_plan
 		return 0;
 	if (strcmp(wanted, "hsta") == 0)
 		base_err(reterr, -ENOENT, "transport hsta: its agent dhow-hsta is not installed "
-			 "beside dlaunch\ntry: --transport tcp, or build with -DDHOW_HSTA=ON");
+			 "beside dlaunch\ntry: --transport tcp");
 	else
 		base_err(reterr, -ENOENT, "transport %s: its agent %s is not installed beside "
 			 "dlaunch", wanted, program);
