@@ -60,17 +60,26 @@ static void pool_drop(struct dhow_node_service *service, struct client *client, 
 	pool->fd = -1;
 }
 
+/* A client asks one thing at a time: what it asked before it no longer waits for. So there
+ * are never more tickets than clients, also when the node that keeps a name never answers. */
+static void drop_tickets(struct dhow_node_service *service, const struct client *client)
+{
+	base_list_for (at, &service->tickets) {
+		struct ticket *ticket = base_list_entry(at, struct ticket, link);
+
+		if (ticket->client != client)
+			continue;
+		base_list_del(&ticket->link);
+		free(ticket);
+	}
+}
+
 void node_client_del(struct dhow_node_service *service, struct client *client)
 {
 	bool is_agent = service->agent == client;
 	bool said_bye = client->said_bye;
 
-	base_list_for (at, &service->tickets) {
-		struct ticket *ticket = base_list_entry(at, struct ticket, link);
-
-		if (ticket->client == client)
-			ticket->client = NULL;
-	}
+	drop_tickets(service, client);
 	if (client->said_hello && !said_bye)
 		node_sweep_soon(service);
 	for (unsigned i = 0; i < SEGMENT_MAX; i++)
@@ -233,8 +242,7 @@ static void name_reply(struct dhow_node_service *service, const struct dhow_name
 		if (ticket->number != answer->ticket)
 			continue;
 		memcpy(message.address, answer->address, sizeof(message.address));
-		if (ticket->client)
-			reply(ticket->client, &message, NULL, 0);
+		reply(ticket->client, &message, NULL, 0);
 		base_list_del(&ticket->link);
 		free(ticket);
 		return;
@@ -264,6 +272,7 @@ static void name_request(struct dhow_node_service *service, struct client *clien
 		reply_rc(client, request->serial, -ENOMEM);
 		return;
 	}
+	drop_tickets(service, client);
 	memcpy(forward.name, request->name, DHOW_NAME_MAX);
 	memcpy(forward.address, request->address, sizeof(forward.address) - 1);
 	ticket->number = forward.ticket = ++service->last_ticket;
