@@ -121,10 +121,12 @@ void channel_drop_user(struct segment *segment, uint32_t index, unsigned process
 
 static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
 {
-	struct dhow_channel *channel = calloc(1, sizeof(*channel));
+	struct dhow_channel *channel = aligned_alloc(alignof(struct dhow_channel),
+						     sizeof(*channel));
 
 	if (!channel)
 		return NULL;
+	memset(channel, 0, sizeof(*channel));
 	channel->segment = segment;
 	channel->index = index;
 	channel->generation = generation;
@@ -323,7 +325,8 @@ static int try_write(void *arg)
 
 	if (rc < 0)
 		return rc;
-	if (ring_claim_write(&channel->ring, channel->segment->me, &attempt->position))
+	if (ring_claim_write(&channel->ring, channel->segment->me,
+			     attempt->tries ? RING_READ : RING_SWAP, &attempt->position))
 		return 0;
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, true);
