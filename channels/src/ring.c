@@ -141,10 +141,10 @@ bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint6
 
 	for (;; p++) {
 		struct shm_slot *slot = ring_slot(ring, p);
-		uint64_t word = WORD(p, SLOT_FREE, 0);
+		uint64_t word = WORD(p, SLOT_FREE, 0), mine = WORD(p, SLOT_WRITING, me);
 
-		if (look == RING_SWAP ? claim(slot, &word, WORD(p, SLOT_WRITING, me)) :
-					look_and_claim(ring, slot, &word, WORD(p, SLOT_WRITING, me)))
+		if (look == RING_SWAP ? claim(slot, &word, mine) :
+					look_and_claim(ring, slot, &word, mine))
 			break;
 		if (ahead(word, p) >= 0 && !is_lost(ring, start, p))
 			continue;	/* claimed by somebody else */
@@ -171,6 +171,13 @@ void ring_publish(struct ring *ring, uint64_t position)
 	 * seq_cst exchange: the change that wait_notify() tells about, see W1. */
 	atomic_exchange_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_READY, 0),
 				 memory_order_seq_cst);
+}
+
+void ring_publish_one_of_many(struct ring *ring, uint64_t position)
+{
+	/* R2, as above. */
+	atomic_store_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_READY, 0),
+			      memory_order_release);
 }
 
 /* A message that is to be given again; it comes before all others. */
@@ -248,6 +255,14 @@ void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word)
 	atomic_exchange_explicit(&slot->word,
 				 WORD(WORD_SERIAL(word) + ring->capacity, SLOT_FREE, 0),
 				 memory_order_seq_cst);
+}
+
+void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t word)
+{
+	/* R1, as above. */
+	atomic_store_explicit(&slot->word,
+			      WORD(WORD_SERIAL(word) + ring->capacity, SLOT_FREE, 0),
+			      memory_order_release);
 }
 
 void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)

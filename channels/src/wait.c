@@ -62,16 +62,16 @@ static void ring_bell(int bell)
 		return;
 }
 
-void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell)
+void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell, int count)
 {
 	if (seen & WAIT_WATCHED) {
 		atomic_fetch_and_explicit(word, ~(uint32_t)WAIT_WATCHED, memory_order_relaxed);
 		ring_bell(bell);
 		seen &= ~(uint32_t)WAIT_WATCHED;
 	}
-	/* One message wakes one sleeper. When nobody slept the bit goes, unless somebody
+	/* One message wakes one sleeper. When fewer slept the bit goes, unless somebody
 	 * announced himself meanwhile: that moved the epoch and the exchange fails. */
-	if ((seen & WAIT_SLEEPING) && futex(word, FUTEX_WAKE, 1, NULL) == 0)
+	if ((seen & WAIT_SLEEPING) && futex(word, FUTEX_WAKE, (uint32_t)count, NULL) < count)
 		atomic_compare_exchange_strong_explicit(word, &seen,
 							seen & ~(uint32_t)WAIT_SLEEPING,
 							memory_order_relaxed, memory_order_relaxed);
