@@ -62,7 +62,8 @@ static int try_read(void *arg)
 	struct dhow_channel *channel = attempt->channel;
 	int rc;
 
-	if (ring_claim_read(&channel->ring, channel->segment->me, &attempt->slot, &attempt->word))
+	if (ring_claim_read(&channel->ring, channel->segment->me, RING_READ, &attempt->slot,
+			    &attempt->word))
 		return 0;
 	rc = check_open(channel);
 	if (rc < 0)
@@ -130,7 +131,7 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
 	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_READ, ret_position);
+	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position);
 }
 
 int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
@@ -177,7 +178,7 @@ int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm
 bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
 			uint64_t *ret_word)
 {
-	return ring_claim_read(&channel->ring, channel->segment->me, ret_slot, ret_word);
+	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
 }
 
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)

@@ -56,8 +56,8 @@ static inline uint32_t ring_index(const struct ring *ring, const struct shm_slot
 
 void ring_format(struct ring *ring);
 
-/* How to look for a free slot. By a swap, its line moves once if all is well; but who looks
- * again and again should read first: a swap takes the line from its owner even in vain. */
+/* How to look at a slot: by a swap, its line moves once if all is well; but who may find it not
+ * ready should read first, since a swap takes the line from its owner even in vain. */
 enum ring_look { RING_SWAP, RING_READ };
 
 /* Claim the next slot for writing. False: full. */
@@ -67,8 +67,8 @@ void ring_publish(struct ring *ring, uint64_t position);
 void ring_publish_one_of_many(struct ring *ring, uint64_t position);
 
 /* Claim the next message for reading. False: none. *ret_word is the slot's word now. */
-bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
-		     uint64_t *ret_word);
+bool ring_claim_read(struct ring *ring, uint32_t me, enum ring_look look,
+		     struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Done with it: the slot is free. */
 void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word);
 /* The same without the exchange; wait_notify_many() must follow. */

@@ -17,7 +17,7 @@ enum {
 	/* Two processes that both fell asleep need two wake-ups (18-57 us each here, bench
 	 * channels, row wake) for a turn; spinning must be longer than that, or they never find
 	 * back from sleeping to spinning. */
-	SPIN_MAX_NS = 120000,
+	SPIN_MAX_NS = 200000,
 	SPIN_MIN_NS = 1000,
 	SPINS_A_YIELD = 32,
 	YIELD_BUSY_NS = 3000,	/* a yield that took longer let somebody else run */
