@@ -318,7 +318,7 @@ static int try_poll(void *arg)
 		look->seen |= DHOW_CLOSED;
 	if ((look->events & DHOW_IN) && ring_next(ring, &slot, &word))
 		look->seen |= DHOW_IN;
-	if ((look->events & DHOW_OUT) && ring_has_room(ring))
+	if ((look->events & DHOW_OUT) && ring_has_room(ring, 1))
 		look->seen |= DHOW_OUT;
 	return look->seen ? 0 : -EAGAIN;
 }

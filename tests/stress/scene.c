@@ -88,12 +88,23 @@ void scene_become_victim(struct scene *scene, const struct operation *operation)
 
 /* ---- the survivor ---- */
 
-/* The scene's channel in @segment, as it is now: nothing that was cached is kept. */
+/* The scene's channel in @segment: in turns as one who opens it now sees it, and as one whose
+ * hints are as old as the filling of the channel. */
 static int view(const struct scene *scene, struct segment *segment, struct dhow_channel *ret_view)
 {
+	static bool old_hints;
+	struct ring now;
+
 	*ret_view = *scene->channel;
 	ret_view->segment = segment;
-	return channel_ring(segment, scene->channel->index, &ret_view->ring);
+	if (channel_ring(segment, scene->channel->index, &now) < 0)
+		return -EPROTO;
+	if (!old_hints)
+		ret_view->ring = now;
+	ret_view->ring.shm = now.shm;
+	ret_view->ring.slots = now.slots;
+	old_hints = !old_hints;
+	return 0;
 }
 
 /* Take all there is; count each number in @seen. */
