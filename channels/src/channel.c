@@ -91,27 +91,34 @@ static void reap(struct segment *segment, uint32_t index, uint64_t closed)
 		return;
 	if (channel_ring(segment, index, &ring) == 0)
 		for (uint32_t i = 0; i < ring.capacity; i++) {
-			uint32_t held = ring_slot(&ring, i)->block;
+			struct shm_slot *slot = ring_slot(&ring, i);
+			uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+			uint32_t held = slot->block;
 
 			if (heap_valid(segment, held))
-				heap_free(segment, held, channel_queued_word(index, i));
+				heap_free(segment, held,
+					  channel_queued_word(index, i, WORD_SERIAL(word)));
 		}
 	if (heap_valid(segment, block))
-		heap_free(segment, block, WORD(index, BLOCK_SLOTS, 0));
+		heap_free(segment, block, channel_slots_word(index, WORD_SERIAL(closed)));
 	atomic_compare_exchange_strong_explicit(&shm->word, &reaping,
 						WORD(WORD_SERIAL(closed), CHANNEL_FREE, 0),
 						memory_order_acq_rel, memory_order_relaxed);
 }
 
-void channel_drop_user(struct segment *segment, uint32_t index, unsigned process)
+void channel_reap_unused(struct segment *segment, uint32_t index)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	uint64_t word;
+	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 
-	set_user(shm, process, false);
-	word = atomic_load_explicit(&shm->word, memory_order_acquire);
 	if (WORD_STATE(word) == CHANNEL_CLOSED && segment->me && !has_users(shm))
 		reap(segment, index, word);
+}
+
+void channel_drop_user(struct segment *segment, uint32_t index, unsigned process)
+{
+	set_user(&segment->channels[index], process, false);
+	channel_reap_unused(segment, index);
 }
 
 static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
@@ -154,8 +161,9 @@ int channel_close_for_all(struct dhow_channel *channel)
 	return 0;
 }
 
-/* Claim a free entry of the channel table. */
-static int claim_entry(struct segment *segment, int index_wanted, uint32_t *ret_index)
+/* Claim a free entry of the channel table for the channel @generation. */
+static int claim_entry(struct segment *segment, int index_wanted, uint32_t generation,
+		       uint32_t *ret_index)
 {
 	/* Entry 0 is the gateway's. */
 	uint32_t first = index_wanted < 0 ? 1 : (uint32_t)index_wanted;
@@ -164,7 +172,7 @@ static int claim_entry(struct segment *segment, int index_wanted, uint32_t *ret_
 	for (uint32_t i = first; i < end; i++) {
 		struct shm_channel *shm = &segment->channels[i];
 		uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed);
-		uint64_t mine = WORD(WORD_SERIAL(word), CHANNEL_MAKING, segment->me);
+		uint64_t mine = WORD(generation, CHANNEL_MAKING, segment->me);
 
 		if (WORD_STATE(word) == CHANNEL_FREE && !has_users(shm) &&
 		    atomic_compare_exchange_strong_explicit(&shm->word, &word, mine,
@@ -229,13 +237,13 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		return dhow_fail(-ENOMEM,
 				 "channel of %u messages: the pool has no block of %llu bytes",
 				 attr.capacity, (unsigned long long)stride * attr.capacity);
-	rc = claim_entry(segment, index_wanted, &index);
+	generation =
+		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	rc = claim_entry(segment, index_wanted, generation, &index);
 	if (rc < 0) {
 		heap_free_mine(segment, block);
 		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
 	}
-	generation =
-		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
 	channel = new_handle(segment, index, generation);
 	if (!channel) {
 		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
@@ -246,7 +254,8 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 	fill_entry(segment, index, block, &attr, stride);
 	hold(segment, index);
 	/* If we die before the next line, the block is still ours and goes back. */
-	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me), WORD(index, BLOCK_SLOTS, 0));
+	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
+		  channel_slots_word(index, generation));
 	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
 	atomic_store_explicit(&segment->channels[index].word, WORD(generation, CHANNEL_OPEN, 0),
 			      memory_order_release);

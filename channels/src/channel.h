@@ -37,16 +37,27 @@ struct envelope {
 	uint32_t flags;
 };
 
-/* The tree word of a block that belongs to the message in slot @slot of channel @index. */
-static inline uint64_t channel_queued_word(uint32_t index, uint32_t slot)
+/* The tree word of a block that belongs to the message at @position, which lies in slot @slot
+ * of channel @index. With the position, which fills the owner's bits, because a slow
+ * recover() must not take the block of a later message in the same slot for this one's. */
+static inline uint64_t channel_queued_word(uint32_t index, uint32_t slot, uint64_t position)
 {
-	return WORD(index << 20 | slot, BLOCK_QUEUED, 0);
+	return WORD(index << 20 | slot, BLOCK_QUEUED, position & 0xfffffffu);
+}
+
+/* The tree word of the block that holds the slots of channel @index; for the same reason with
+ * the generation. */
+static inline uint64_t channel_slots_word(uint32_t index, uint32_t generation)
+{
+	return WORD(index, BLOCK_SLOTS, generation & 0xfffffffu);
 }
 
 /* View of a table entry, checked. -EPROTO: damaged. */
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring);
 /* Process @process no longer holds it open; the last one of a closed channel reaps it. */
 void channel_drop_user(struct segment *segment, uint32_t index, unsigned process);
+/* Reap it if it is closed and nobody holds it open. */
+void channel_reap_unused(struct segment *segment, uint32_t index);
 
 /* Make a channel in @segment; -ENFILE, -ENOMEM. @index_wanted: LAYOUT_GATEWAY or -1. */
 int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, int index_wanted,

@@ -118,7 +118,8 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 		slot->flags |= SLOT_BLOCK;
 		slot->block = block;
 		heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
-			  channel_queued_word(channel->index, ring_index(&channel->ring, slot)));
+			  channel_queued_word(channel->index, ring_index(&channel->ring, slot),
+					      position));
 	}
 	ring_publish(&channel->ring, position);
 	wait_notify(&channel->ring.shm->wait_in, segment->bell);
@@ -197,13 +198,15 @@ void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
 
 /* The block of a claimed slot becomes ours before the slot is free; if we die in between,
  * recover() finds the slot still READING and gives the block back to it. 0: it has none. */
-static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *slot)
+static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *slot,
+			   uint64_t word)
 {
 	struct segment *segment = channel->segment;
 	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
 	bool had = block && heap_valid(segment, block) &&
 		   heap_pass(segment, block,
-			     channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
+			     channel_queued_word(channel->index, ring_index(&channel->ring, slot),
+						 WORD_SERIAL(word)),
 			     WORD(0, BLOCK_OWNED, segment->me));
 
 	return had ? block : 0;
@@ -213,7 +216,7 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 		    bool keep_block)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = take_block(channel, slot);
+	uint32_t block = take_block(channel, slot, word);
 
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment->bell);
@@ -225,7 +228,7 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = take_block(channel, slot);
+	uint32_t block = take_block(channel, slot, word);
 
 	ring_release_one_of_many(&channel->ring, slot, word);
 	if (block)
