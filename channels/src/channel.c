@@ -13,6 +13,7 @@
 #include "src/heap.h"
 #include "src/liveness.h"
 #include "src/recover.h"
+#include "src/waitset.h"
 
 enum {
 	CAPACITY_DEFAULT = 128,
@@ -139,6 +140,8 @@ static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, 
 
 void channel_free(struct dhow_channel *channel)
 {
+	if (channel->watched)
+		waitset_forget(channel);
 	drop(channel->segment, channel->index);
 	free(channel);
 }
@@ -152,8 +155,8 @@ int channel_close_for_all(struct dhow_channel *channel)
 		    &shm->word, &open, WORD(channel->generation, CHANNEL_CLOSED, 0),
 		    memory_order_seq_cst, memory_order_relaxed))
 		return dhow_fail(-EPIPE, "the channel was destroyed already");
-	wait_wake_all(&shm->wait_in, channel->segment->bell);
-	wait_wake_all(&shm->wait_out, channel->segment->bell);
+	wait_wake_all(&shm->wait_in, channel->segment);
+	wait_wake_all(&shm->wait_out, channel->segment);
 	return 0;
 }
 
@@ -373,7 +376,7 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	else if (bytes)
 		memcpy(slot->payload, data, bytes);
 	ring_publish(&channel->ring, attempt.position);
-	wait_notify(&channel->ring.shm->wait_in, segment->bell);
+	wait_notify(&channel->ring.shm->wait_in, segment);
 	if (ret_position)
 		*ret_position = attempt.position;
 	return 0;
@@ -425,7 +428,7 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 			channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
 			mine);
 	ring_release(&channel->ring, slot, word);
-	wait_notify(&channel->ring.shm->wait_out, segment->bell);
+	wait_notify(&channel->ring.shm->wait_out, segment);
 	if (had && !keep_block)
 		heap_free(segment, block, mine);
 	return had;

@@ -8,6 +8,7 @@
  */
 #include "src/recover.h"
 
+#include "src/bell.h"
 #include "src/channel.h"
 #include "src/heap.h"
 #include "src/remote.h"
@@ -64,8 +65,8 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 	if (again)
 		atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
 	if (changed || again) {
-		wait_wake_all(&ring->shm->wait_in, segment->bell);
-		wait_wake_all(&ring->shm->wait_out, segment->bell);
+		wait_wake_all(&ring->shm->wait_in, segment);
+		wait_wake_all(&ring->shm->wait_out, segment);
 	}
 }
 
@@ -76,6 +77,7 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 	unsigned state = WORD_STATE(word);
 	struct ring ring;
 
+	bell_unwatch(segment, index, dead & (LAYOUT_PROCESSES - 1));
 	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING) {
 		/* Its slots may have been handed to the entry already. */
 		if (heap_valid(segment, shm->block))
@@ -91,6 +93,11 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 		return;
 	if (channel_ring(segment, index, &ring) == 0)
 		recover_slots(segment, index, &ring, dead);
+	/* If it was killed between a change and the wake-up, that is still owed. */
+	if (channel_has_user(shm, dead & (LAYOUT_PROCESSES - 1))) {
+		wait_notify(&shm->wait_in, segment);
+		wait_notify(&shm->wait_out, segment);
+	}
 	channel_drop_user(segment, index, dead & (LAYOUT_PROCESSES - 1));
 }
 
