@@ -62,6 +62,13 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, 
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 		   struct dhow_channel **ret_channel);
 void channel_free(struct dhow_channel *channel);
+/* Is the entry still that channel? */
+static inline bool channel_is_open(const struct shm_channel *shm, uint32_t generation)
+{
+	/* A4: pairs with R4 in channel_make(). */
+	return atomic_load_explicit(&shm->word, memory_order_acquire) ==
+	       WORD(generation, CHANNEL_OPEN, 0);
+}
 /* Mark it destroyed and wake all. -EPIPE: it was. */
 int channel_close_for_all(struct dhow_channel *channel);
 

@@ -193,9 +193,8 @@ int dhow_channel_stats(struct dhow_channel *channel, struct dhow_channel_stats *
 
 	if (channel->is_remote)
 		return dhow_fail(-EREMOTE, "the channel's home is node %u", channel->address.node);
-	ring_has_room(ring);	/* moves the tail hint to the true tail */
-	head = atomic_load_explicit(&ring->shm->head, memory_order_relaxed);
-	tail = atomic_load_explicit(&ring->shm->tail, memory_order_relaxed);
+	head = ring_head(ring);
+	tail = ring_tail(ring);
 	*ret_stats = (struct dhow_channel_stats){ .count = tail > head ? tail - head : 0,
 						  .sent = tail,
 						  .received = head,

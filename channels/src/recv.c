@@ -315,7 +315,7 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 		seen |= DHOW_CLOSED;
 	if ((events & DHOW_IN) && ring_next(ring, &slot, &word))
 		seen |= DHOW_IN;
-	if ((events & DHOW_OUT) && ring_has_room(ring))
+	if ((events & DHOW_OUT) && ring_has_room(ring, 1))
 		seen |= DHOW_OUT;
 	return seen;
 }

@@ -9,8 +9,8 @@
  *
  * p is the position, counted from 0; a slot's word holds it modulo 2^32. Positions are
  * claimed in order, since a slot of position p is free only after p - capacity was. head
- * and tail are hints: they never pass a position that is not claimed, and whoever finds one
- * behind moves it on. What was proved of this scheme and how: docs/memory-model.md.
+ * and tail are hints, shared ones and one of each in every handle: they never pass a position
+ * that is not claimed, and from the later of the two one walks to the true place. What was proved of this scheme and how: docs/memory-model.md.
  * Algorithm: D. Vyukov's bounded MPMC queue, with the claim moved from the index into the
  * slot's word so that it names its owner.
  */
@@ -21,6 +21,11 @@
 
 #include "src/segment.h"
 
+struct ring_end {
+	_Atomic uint64_t next;	/* position that follows our last one */
+	_Atomic uint64_t safe;	/* before it, slots may be fetched ahead of their use */
+};
+
 struct ring {			/* process-local view; offsets are checked */
 	struct shm_channel *shm;
 	unsigned char *slots;
@@ -29,6 +34,10 @@ struct ring {			/* process-local view; offsets are checked */
 	uint32_t stride;
 	uint32_t inline_bytes;
 	_Atomic uint32_t seen_epoch;	/* retry_epoch up to which no RETRY slot is left */
+	/* This handle's own hints, so that who is alone at his end of the channel touches the
+	 * shared ones once in a while only. Races among threads are harmless. */
+	alignas(LAYOUT_PAIR) struct ring_end write;
+	alignas(LAYOUT_PAIR) struct ring_end read;
 };
 
 static inline struct shm_slot *ring_slot(const struct ring *ring, uint64_t position)
@@ -46,8 +55,12 @@ static inline uint32_t ring_index(const struct ring *ring, const struct shm_slot
 
 void ring_format(struct ring *ring);
 
+/* How to look for a free slot. By a swap, its line moves once if all is well; but who looks
+ * again and again should read first: a swap takes the line from its owner even in vain. */
+enum ring_look { RING_SWAP, RING_READ };
+
 /* Claim the next slot for writing. False: full. */
-bool ring_claim_write(struct ring *ring, uint32_t me, uint64_t *ret_position);
+bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint64_t *ret_position);
 void ring_publish(struct ring *ring, uint64_t position);
 
 /* Claim the next message for reading. False: none. *ret_word is the slot's word now. */
@@ -59,7 +72,11 @@ void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word);
 
 /* The slot and word of the message that would be claimed next; false: none. */
 bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word);
-bool ring_has_room(struct ring *ring);
+/* Are the next @count slots free? */
+bool ring_has_room(struct ring *ring, uint32_t count);
+/* The next position to be written and to be read; a moment's values. */
+uint64_t ring_tail(struct ring *ring);
+uint64_t ring_head(struct ring *ring);
 /* Has the message at @position been taken? */
 bool ring_taken(const struct ring *ring, uint64_t position);
 /* Who holds the slot that the next read (or write) waits for: owner id, 0 = nobody. */

@@ -62,7 +62,7 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 	uint32_t block;
 	int rc;
 
-	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring))
+	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring, 1))
 		return -EAGAIN;
 	rc = channel_block(segment, bytes, deadline_ns, &block);
 	if (rc < 0)

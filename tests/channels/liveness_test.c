@@ -171,7 +171,7 @@ static void hold_everything(void)
 	channel_claim(mine, DHOW_TRY, &slot, &word);		/* reads the block message */
 	heap_alloc(&segment, 5000, &block);
 	channel_put(mine, NULL, 5000, block, &envelope, DHOW_TRY, NULL);	/* sent whole */
-	ring_claim_write(&mine->ring, segment.me, &position);	/* and one half */
+	ring_claim_write(&mine->ring, segment.me, RING_SWAP, &position);	/* and one half */
 	slot = ring_slot(&mine->ring, position);
 	heap_alloc(&segment, 6000, &block);
 	slot->block = block;

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* move.c - moves of messages into and out of a local channel, for send.c, recv.c, remote.c. */
+#include <errno.h>
+#include <string.h>
+
+#include "src/channel.h"
+#include "src/context.h"
+#include "src/heap.h"
+#include "src/liveness.h"
+#include "src/recover.h"
+
+static int check_open(struct dhow_channel *channel)
+{
+	if (channel_is_open(channel->ring.shm, channel->generation))
+		return 0;
+	return dhow_fail(-EPIPE, "the channel was destroyed");
+}
+
+/* The slot that a wait depends on belongs to a dead process: repair it. */
+static void look_for_dead(struct dhow_channel *channel, bool for_write)
+{
+	uint32_t owner = ring_blocker(&channel->ring, for_write);
+
+	if (owner && owner != channel->segment->me && liveness_dead(channel->segment, owner))
+		recover(channel->segment, owner);
+}
+
+struct attempt {
+	struct dhow_channel *channel;
+	uint64_t position;
+	struct shm_slot *slot;
+	uint64_t word;
+	unsigned tries;
+};
+
+enum { TRIES_A_LOOK = 256 };	/* a look at the owner costs a cache line of the table */
+
+static int try_write(void *arg)
+{
+	struct attempt *attempt = arg;
+	struct dhow_channel *channel = attempt->channel;
+	int rc = check_open(channel);
+
+	if (rc < 0)
+		return rc;
+	if (ring_claim_write(&channel->ring, channel->segment->me,
+			     attempt->tries ? RING_READ : RING_SWAP, &attempt->position))
+		return 0;
+	if (++attempt->tries % TRIES_A_LOOK == 1)
+		look_for_dead(channel, true);
+	return -EAGAIN;
+}
+
+static int try_read(void *arg)
+{
+	struct attempt *attempt = arg;
+	struct dhow_channel *channel = attempt->channel;
+	int rc;
+
+	if (ring_claim_read(&channel->ring, channel->segment->me, &attempt->slot, &attempt->word))
+		return 0;
+	rc = check_open(channel);
+	if (rc < 0)
+		return rc;
+	if (++attempt->tries % TRIES_A_LOOK == 1)
+		look_for_dead(channel, false);
+	return -EAGAIN;
+}
+
+int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position)
+{
+	struct attempt attempt = { .channel = channel };
+	struct segment *segment = channel->segment;
+	struct shm_slot *slot;
+	int rc = try_write(&attempt);
+
+	if (rc == -EAGAIN)
+		rc = wait_until(&channel->habit, &channel->ring.shm->wait_out, deadline_ns,
+				try_write, &attempt);
+	if (rc < 0)
+		return rc;
+	slot = ring_slot(&channel->ring, attempt.position);
+	slot->user = envelope->header.user;
+	slot->bytes = (uint32_t)bytes;
+	slot->block = block;
+	slot->sender = envelope->header.sender;
+	slot->tag = envelope->header.tag;
+	slot->route = envelope->route;
+	slot->flags = envelope->flags | (block ? SLOT_BLOCK : 0);
+	if (block)	/* from here on it is the slot's, also if we die before publishing */
+		heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
+			  channel_queued_word(channel->index, ring_index(&channel->ring, slot)));
+	else if (bytes)
+		memcpy(slot->payload, data, bytes);
+	ring_publish(&channel->ring, attempt.position);
+	wait_notify(&channel->ring.shm->wait_in, segment);
+	if (ret_position)
+		*ret_position = attempt.position;
+	return 0;
+}
+
+int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
+		  uint64_t *ret_word)
+{
+	struct attempt attempt = { .channel = channel };
+	int rc = try_read(&attempt);
+
+	if (rc == -EAGAIN)
+		rc = wait_until(&channel->habit, &channel->ring.shm->wait_in, deadline_ns, try_read,
+				&attempt);
+	if (rc < 0)
+		return rc;
+	*ret_slot = attempt.slot;
+	*ret_word = attempt.word;
+	return 0;
+}
+
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block = slot->block;
+
+	if (!(slot->flags & SLOT_BLOCK))
+		return slot->bytes <= channel->ring.inline_bytes ?
+			       (void *)(uintptr_t)slot->payload :
+			       NULL;
+	if (!heap_valid(segment, block) || slot->bytes > heap_bytes(segment, block))
+		return NULL;
+	return heap_data(segment, block);
+}
+
+bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+		    bool keep_block)
+{
+	struct segment *segment = channel->segment;
+	const uint64_t mine = WORD(0, BLOCK_OWNED, segment->me);
+	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
+	bool had = false;
+
+	/* The block is ours before the slot is free; if we die in between, recover() finds the
+	 * slot still READING and gives the block back to it. */
+	if (block && heap_valid(segment, block))
+		had = heap_pass(
+			segment, block,
+			channel_queued_word(channel->index, ring_index(&channel->ring, slot)),
+			mine);
+	ring_release(&channel->ring, slot, word);
+	wait_notify(&channel->ring.shm->wait_out, segment);
+	if (had && !keep_block)
+		heap_free(segment, block, mine);
+	return had;
+}
+
+struct block_attempt {
+	struct segment *segment;
+	size_t bytes;
+	uint32_t block;
+};
+
+static int try_block(void *arg)
+{
+	struct block_attempt *attempt = arg;
+
+	return heap_alloc(attempt->segment, attempt->bytes, &attempt->block);
+}
+
+int channel_block(struct segment *segment, size_t bytes, uint64_t deadline_ns, uint32_t *ret_block)
+{
+	struct block_attempt attempt = { .segment = segment, .bytes = bytes };
+	/* A try walks the tree when the pool is full: never spin on it. */
+	struct wait_habit habit = { .mode = DHOW_WAIT_SLEEP };
+	int rc = wait_until(&habit, &segment->shm->wait_block, deadline_ns, try_block, &attempt);
+
+	if (rc == -EMSGSIZE)
+		return dhow_fail(rc, "message of %zu bytes: the pool's largest block is %llu bytes",
+				 bytes, (unsigned long long)heap_block_max(segment));
+	if (rc < 0)
+		return rc == -EAGAIN ? rc
+				     : dhow_fail(rc, "no memory for %zu bytes in the pool", bytes);
+	*ret_block = attempt.block;
+	return 0;
+}
