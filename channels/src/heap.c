@@ -275,7 +275,7 @@ bool heap_free(struct segment *segment, uint32_t block, uint64_t word)
 				      memory_order_relaxed);
 	/* Those who wait for a block want different sizes: wake them all. */
 	if (atomic_load_explicit(&segment->shm->wait_block, memory_order_seq_cst) & WAIT_SLEEPING)
-		wait_wake_all(&segment->shm->wait_block, segment->bell);
+		wait_wake_all(&segment->shm->wait_block, segment);
 	return true;
 }
 
@@ -318,7 +318,7 @@ void heap_recover(struct segment *segment, uint32_t dead)
 			break;
 		}
 	}
-	wait_wake_all(&segment->shm->wait_block, segment->bell);
+	wait_wake_all(&segment->shm->wait_block, segment);
 }
 
 void heap_stats(const struct segment *segment, struct heap_stats *ret_stats)
