@@ -183,8 +183,9 @@ void ring_publish_one_of_many(struct ring *ring, uint64_t position)
 static bool claim_retry(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
 			uint64_t *ret_word)
 {
-	/* A3: pairs with R3 in ring_give_back() and recover_slots(). */
-	uint32_t epoch = atomic_load_explicit(&ring->shm->retry_epoch, memory_order_acquire);
+	/* A3: pairs with R3 in ring_give_back() and recover_slots().
+	 * seq_cst: part of the second look of wait_announce(), see W2. */
+	uint32_t epoch = atomic_load_explicit(&ring->shm->retry_epoch, memory_order_seq_cst);
 
 	if (atomic_load_explicit(&ring->seen_epoch, memory_order_relaxed) == epoch)
 		return false;
@@ -275,7 +276,7 @@ void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)
 static bool find_retry(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
 {
 	if (atomic_load_explicit(&ring->seen_epoch, memory_order_relaxed) ==
-	    atomic_load_explicit(&ring->shm->retry_epoch, memory_order_acquire))
+	    atomic_load_explicit(&ring->shm->retry_epoch, memory_order_seq_cst))	/* A3, W2 */
 		return false;
 	for (uint32_t i = 0; i < ring->capacity; i++) {
 		struct shm_slot *slot = ring_slot(ring, i);

@@ -73,9 +73,14 @@ void wait_wake(_Atomic uint32_t *word, uint32_t seen, struct segment *segment, i
 		ring_agent(segment ? segment->agent_bell : -1);
 		seen &= ~(uint32_t)WAIT_WATCHED;
 	}
+	if (!(seen & WAIT_SLEEPING))
+		return;
+	/* First move the epoch: who announced himself and looked in vain, but does not sleep yet,
+	 * would fall asleep after our wake-up if the word were still what he wrote. */
+	seen = atomic_fetch_add_explicit(word, WAIT_EPOCH, memory_order_relaxed) + WAIT_EPOCH;
 	/* One message wakes one sleeper. When fewer slept the bit goes, unless somebody
 	 * announced himself meanwhile: that moved the epoch and the exchange fails. */
-	if ((seen & WAIT_SLEEPING) && futex(word, FUTEX_WAKE, (uint32_t)count, NULL) < count)
+	if (futex(word, FUTEX_WAKE, (uint32_t)count, NULL) < count)
 		atomic_compare_exchange_strong_explicit(word, &seen,
 							seen & ~(uint32_t)WAIT_SLEEPING,
 							memory_order_relaxed, memory_order_relaxed);
