@@ -163,11 +163,11 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 	void *data;
 
 	while (channel_claim(channel, DHOW_TRY, &slot, &word) == 0) {
-		struct gateway_item item = { .kind = GATEWAY_MESSAGE,
-					     .index = slot->route,
-					     .is_block = slot->flags & SLOT_BLOCK };
+		struct gateway_item item = { .kind = GATEWAY_MESSAGE, .index = slot->route };
+		uint32_t bytes, block;
 
-		data = channel_payload(channel, slot);
+		data = channel_payload(channel, slot, &bytes, &block);
+		item.is_block = block != 0;
 		if (slot->flags & SLOT_REQUEST)
 			item.kind = GATEWAY_REQUEST;
 		if (!data || item.index >= (item.kind == GATEWAY_REQUEST ? LAYOUT_REQUESTS :
@@ -182,10 +182,13 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 		}
 		item.message = (struct dhow_message){
 			.data = data,
-			.bytes = slot->bytes,
-			.header = { .sender = slot->sender, .tag = slot->tag, .user = slot->user },
+			.bytes = bytes,
+			.header = { .sender = slot->sender,
+				    .tag = slot->tag,
+				    .user = slot->user,
+				    .flags = slot->flags & SLOT_HEADER_FLAGS },
 			.segment_ = gateway->segment,
-			.block_ = item.is_block ? slot->block : 0,
+			.block_ = block,
 			.slot_ = ring_index(&channel->ring, slot),
 			.word_ = word,
 		};
@@ -369,6 +372,7 @@ static void pass_block(struct dhow_gateway *gateway, struct shm_request *request
 	request->tag = message->header.tag;
 	request->user = message->header.user;
 	request->sender = message->header.sender;
+	request->flags = message->header.flags;
 	if (message->block_ && message->segment_ == segment &&
 	    heap_pass(segment, message->block_, WORD(0, BLOCK_OWNED, segment->me),
 		      WORD(0, BLOCK_OWNED, owner)))

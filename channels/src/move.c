@@ -16,6 +16,17 @@ static int check_open(struct dhow_channel *channel)
 	return dhow_fail(-EPIPE, "the channel was destroyed");
 }
 
+/* After the claim, so that either we see that the channel is shut, or who shut it and then finds
+ * it empty sees our claim. */
+static int refuse_if_shut(struct dhow_channel *channel, uint64_t position)
+{
+	if (__builtin_expect(!channel_is_shut(channel), 1))
+		return 0;
+	ring_withdraw(&channel->ring, position);
+	wait_notify(&channel->ring.shm->wait_in, channel->segment);
+	return dhow_fail(-EPIPE, "the channel was shut");
+}
+
 /* The slot that a wait depends on belongs to a dead process: repair it. */
 static void look_for_dead(struct dhow_channel *channel, bool for_write)
 {
@@ -50,7 +61,7 @@ static int try_write(void *arg)
 		return rc;
 	if (ring_claim_write(&channel->ring, channel->segment->me,
 			     attempt->tries ? RING_READ : RING_SWAP, &attempt->position))
-		return 0;
+		return refuse_if_shut(channel, attempt->position);
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, true);
 	return -EAGAIN;
@@ -68,6 +79,9 @@ static int try_read(void *arg)
 	rc = check_open(channel);
 	if (rc < 0)
 		return rc;
+	/* Looked at again after the channel was seen to be shut: then nothing more can come. */
+	if (channel_is_shut(channel) && ring_is_empty(&channel->ring))
+		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, false);
 	return -EAGAIN;
@@ -94,7 +108,7 @@ static inline void fill(struct shm_slot *slot, const void *data, size_t bytes,
 	slot->sender = header->sender;
 	slot->tag = header->tag;
 	slot->route = 0;
-	slot->flags = 0;
+	slot->flags = header->flags;
 	if (bytes)
 		memcpy(slot->payload, data, bytes);
 }
@@ -112,7 +126,7 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	slot = ring_slot(&channel->ring, position);
 	fill(slot, data, block ? 0 : bytes, &envelope->header);
 	slot->route = envelope->route;
-	slot->flags = envelope->flags;
+	slot->flags |= envelope->flags;
 	if (block) {	/* from here on it is the slot's, also if we die before publishing */
 		slot->bytes = (uint32_t)bytes;
 		slot->flags |= SLOT_BLOCK;
@@ -121,7 +135,11 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 			  channel_queued_word(channel->index, ring_index(&channel->ring, slot),
 					      position));
 	}
-	ring_publish(&channel->ring, position);
+	/* What goes to another node is urgent there, not in the gateway. */
+	if ((envelope->header.flags & DHOW_URGENT) && !channel->is_remote)
+		ring_publish_urgent(&channel->ring, position);
+	else
+		ring_publish(&channel->ring, position);
 	wait_notify(&channel->ring.shm->wait_in, segment);
 	if (ret_position)
 		*ret_position = position;
@@ -132,7 +150,8 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
 	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position);
+	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
+	       refuse_if_shut(channel, *ret_position) == 0;
 }
 
 int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
@@ -154,6 +173,7 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 		ring_publish_one_of_many(ring, position);
 		done++;
 	} while (done < count && items[done].bytes <= ring->inline_bytes &&
+		 items[done].header.flags == 0 &&
 		 claim_more(channel, &position));
 	wait_notify_many(&ring->shm->wait_in, channel->segment, (int)done);
 	*ret_done = done;
@@ -182,17 +202,22 @@ bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot
 	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
 }
 
-void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
+		      uint32_t *ret_bytes, uint32_t *ret_block)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = slot->block;
+	/* Read once: what is checked must be what is used. */
+	uint32_t block = __atomic_load_n(&slot->block, __ATOMIC_RELAXED);
+	uint32_t bytes = __atomic_load_n(&slot->bytes, __ATOMIC_RELAXED);
 
+	*ret_bytes = bytes;
+	*ret_block = 0;
 	if (!(slot->flags & SLOT_BLOCK))
-		return slot->bytes <= channel->ring.inline_bytes ?
-			       (void *)(uintptr_t)slot->payload :
-			       NULL;
-	if (!heap_valid(segment, block) || slot->bytes > heap_bytes(segment, block))
+		return bytes <= channel->ring.inline_bytes ? (void *)(uintptr_t)slot->payload :
+							     NULL;
+	if (!heap_valid(segment, block) || bytes > heap_bytes(segment, block))
 		return NULL;
+	*ret_block = block;
 	return heap_data(segment, block);
 }
 
@@ -212,14 +237,16 @@ static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *
 	return had ? block : 0;
 }
 
-bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		    bool keep_block)
+uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+			bool keep_block)
 {
 	struct segment *segment = channel->segment;
 	uint32_t block = take_block(channel, slot, word);
 
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment);
+	if (__builtin_expect(channel_is_shut(channel), 0))	/* it may be empty now */
+		wait_wake_all(&channel->ring.shm->wait_in, segment);
 	if (block && !keep_block)
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;

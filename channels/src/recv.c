@@ -17,7 +17,10 @@ static int known(struct dhow_channel *channel)
 
 static struct dhow_header header_of(const struct shm_slot *slot)
 {
-	return (struct dhow_header){ .sender = slot->sender, .tag = slot->tag, .user = slot->user };
+	return (struct dhow_header){ .sender = slot->sender,
+				     .tag = slot->tag,
+				     .user = slot->user,
+				     .flags = slot->flags & SLOT_HEADER_FLAGS };
 }
 
 static int too_small(size_t room, size_t bytes)
@@ -48,8 +51,8 @@ static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, 
 static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    void *buffer, size_t room, size_t *ret_bytes, struct dhow_header *ret_header)
 {
-	const void *data = channel_payload(channel, slot);
-	uint32_t bytes = slot->bytes;
+	uint32_t bytes, block;
+	const void *data = channel_payload(channel, slot, &bytes, &block);
 
 	*ret_bytes = bytes;
 	if (!data)
@@ -126,36 +129,35 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 
 /* The message of a claimed slot as a message in hand, without its block. */
 static struct dhow_message message_of(struct dhow_channel *channel, const struct shm_slot *slot,
-				      void *data)
+				      void *data, uint32_t bytes)
 {
 	return (struct dhow_message){ .data = data,
-				      .bytes = slot->bytes,
+				      .bytes = bytes,
 				      .header = header_of(slot),
 				      .segment_ = channel->segment };
 }
 
 /* An inline payload moves to a block, taken beforehand so that nothing can fail after. */
 static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		       struct dhow_message *ret_message, uint64_t deadline_ns)
+		       struct dhow_message *message, uint64_t deadline_ns)
 {
-	struct dhow_message message = message_of(channel, slot, NULL);
-	void *data = channel_payload(channel, slot);
+	const void *data = message->data;
 	uint32_t block = 0;
 	int rc = 0;
 
-	if (message.bytes)
-		rc = channel_block(channel->segment, message.bytes, deadline_ns, &block);
+	if (message->bytes)
+		rc = channel_block(channel->segment, message->bytes, deadline_ns, &block);
 	if (rc < 0) {
 		ring_give_back(&channel->ring, slot, word);
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 		return rc;
 	}
+	message->data = NULL;
 	if (block) {
-		message.data = memcpy(heap_data(channel->segment, block), data, message.bytes);
-		message.block_ = block;
+		message->data = memcpy(heap_data(channel->segment, block), data, message->bytes);
+		message->block_ = block;
 	}
 	channel_finish(channel, slot, word, false);
-	*ret_message = message;
 	return 0;
 }
 
@@ -164,6 +166,7 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
+	uint32_t bytes, block;
 	uint64_t word;
 	void *data;
 	int rc = known(channel);
@@ -176,17 +179,17 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	data = channel_payload(channel, slot);
-	if (data && !(slot->flags & SLOT_BLOCK))
-		return recv_inline(channel, slot, word, ret_message, deadline_ns);
-	if (data) {
-		message = message_of(channel, slot, data);
-		message.block_ = slot->block;
-	}
-	if (!channel_finish(channel, slot, word, true))
-		return dhow_fail(-EPROTO, "a damaged message was dropped");
-	*ret_message = message;
-	return 0;
+	data = channel_payload(channel, slot, &bytes, &block);
+	message = message_of(channel, slot, data, bytes);
+	if (data && !block)
+		rc = recv_inline(channel, slot, word, &message, deadline_ns);
+	else if (channel_finish(channel, slot, word, true) != block || !data)
+		rc = dhow_fail(-EPROTO, "a damaged message was dropped");
+	else
+		message.block_ = block;
+	if (rc == 0)
+		*ret_message = message;
+	return rc;
 }
 
 int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_message,
@@ -194,6 +197,7 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
+	uint32_t bytes, block;
 	uint64_t word;
 	void *data;
 	int rc = known(channel);
@@ -206,12 +210,12 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	data = channel_payload(channel, slot);
+	data = channel_payload(channel, slot, &bytes, &block);
 	if (!data) {
 		channel_finish(channel, slot, word, false);
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
 	}
-	message = message_of(channel, slot, data);
+	message = message_of(channel, slot, data, bytes);
 	message.slot_ = ring_index(&channel->ring, slot);
 	message.word_ = word;
 	*ret_message = message;
@@ -303,9 +307,10 @@ static int try_peek(void *arg)
 		if (atomic_load_explicit(&slot->word, memory_order_relaxed) == word)
 			return 0;
 	}
-	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
-	    CHANNEL_OPEN)
+	if (!channel_is_open(ring->shm, look->channel->generation))
 		return dhow_fail(-EPIPE, "the channel was destroyed");
+	if (channel_is_shut(look->channel) && ring_is_empty(ring))
+		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
 	return -EAGAIN;
 }
 
@@ -359,7 +364,8 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 	uint64_t word;
 
 	if (atomic_load_explicit(&ring->shm->word, memory_order_seq_cst) !=
-	    WORD(channel->generation, CHANNEL_OPEN, 0))
+		    WORD(channel->generation, CHANNEL_OPEN, 0) ||
+	    channel_is_shut(channel))
 		seen |= DHOW_CLOSED;
 	if ((events & DHOW_IN) && ring_next(ring, &slot, &word))
 		seen |= DHOW_IN;
