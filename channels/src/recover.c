@@ -8,6 +8,7 @@
  */
 #include "src/recover.h"
 
+#include "src/barrier.h"
 #include "src/bell.h"
 #include "src/channel.h"
 #include "src/heap.h"
@@ -93,6 +94,9 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 		return;
 	if (channel_ring(segment, index, &ring) == 0)
 		recover_slots(segment, index, &ring, dead);
+	if (state == CHANNEL_OPEN &&
+	    atomic_load_explicit(&shm->kind, memory_order_relaxed) == KIND_BARRIER)
+		barrier_recover(segment, index, dead & (LAYOUT_PROCESSES - 1));
 	/* If it was killed between a change and the wake-up, that is still owed. */
 	if (channel_has_user(shm, dead & (LAYOUT_PROCESSES - 1))) {
 		wait_notify(&shm->wait_in, segment);
