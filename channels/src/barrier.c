@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "src/context.h"
 #include "src/liveness.h"
-#include "src/recover.h"
 #include "src/remote.h"
 
 enum {
@@ -140,11 +139,13 @@ int gateway_party_leave(struct dhow_channel *channel, const struct gateway_party
 
 /* ---- deaths ---- */
 
-void barrier_recover(struct segment *segment, uint32_t index, unsigned process)
+void barrier_recover(struct segment *segment, uint32_t index)
 {
 	struct shm_channel *shm = &segment->channels[index];
+	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 
-	if (channel_has_user(shm, process))
+	if (WORD_STATE(word) == CHANNEL_OPEN &&
+	    atomic_load_explicit(&shm->kind, memory_order_relaxed) == KIND_BARRIER)
 		break_it(segment, shm, NULL, CAUSE_DEATH);
 }
 
@@ -162,8 +163,10 @@ static void look_for_dead(struct dhow_channel *channel)
 			uint32_t id = atomic_load_explicit(&segment->processes[process].id,
 							   memory_order_acquire);
 
-			if (liveness_dead(segment, id))
-				recover(segment, id);
+			if (liveness_dead(segment, id)) {
+				liveness_sweep(segment);
+				return;
+			}
 		}
 	}
 }

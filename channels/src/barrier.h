@@ -21,8 +21,8 @@
 #include "src/channel.h"
 #include "src/gateway.h"
 
-/* Process @process of the segment is dead: break the barrier at @index if it had it open. */
-void barrier_recover(struct segment *segment, uint32_t index, unsigned process);
+/* A process that had the entry at @index open is dead: if it is a barrier, break it. */
+void barrier_recover(struct segment *segment, uint32_t index);
 
 int barrier_reset(struct dhow_channel *channel);
 /* The state in 32 bits, as it travels: parties 15 | waiting 15 | cause 2. */

@@ -15,6 +15,7 @@
 #ifndef CHANNELS_BELL_H
 #define CHANNELS_BELL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 

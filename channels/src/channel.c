@@ -92,27 +92,34 @@ static void reap(struct segment *segment, uint32_t index, uint64_t closed)
 		return;
 	if (channel_ring(segment, index, &ring) == 0)
 		for (uint32_t i = 0; i < ring.capacity; i++) {
-			uint32_t held = ring_slot(&ring, i)->block;
+			struct shm_slot *slot = ring_slot(&ring, i);
+			uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+			uint32_t held = slot->block;
 
 			if (heap_valid(segment, held))
-				heap_free(segment, held, channel_queued_word(index, i));
+				heap_free(segment, held,
+					  channel_queued_word(index, i, WORD_SERIAL(word)));
 		}
 	if (heap_valid(segment, block))
-		heap_free(segment, block, WORD(index, BLOCK_SLOTS, 0));
+		heap_free(segment, block, channel_slots_word(index, WORD_SERIAL(closed)));
 	atomic_compare_exchange_strong_explicit(&shm->word, &reaping,
 						WORD(WORD_SERIAL(closed), CHANNEL_FREE, 0),
 						memory_order_acq_rel, memory_order_relaxed);
 }
 
-void channel_drop_user(struct segment *segment, uint32_t index, unsigned process)
+void channel_reap_unused(struct segment *segment, uint32_t index)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	uint64_t word;
+	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 
-	set_user(shm, process, false);
-	word = atomic_load_explicit(&shm->word, memory_order_acquire);
 	if (WORD_STATE(word) == CHANNEL_CLOSED && segment->me && !has_users(shm))
 		reap(segment, index, word);
+}
+
+void channel_drop_user(struct segment *segment, uint32_t index, unsigned process)
+{
+	set_user(&segment->channels[index], process, false);
+	channel_reap_unused(segment, index);
 }
 
 static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
@@ -157,8 +164,9 @@ int channel_close_for_all(struct dhow_channel *channel)
 	return 0;
 }
 
-/* Claim a free entry of the channel table. */
-static int claim_entry(struct segment *segment, int index_wanted, uint32_t *ret_index)
+/* Claim a free entry of the channel table for the channel @generation. */
+static int claim_entry(struct segment *segment, int index_wanted, uint32_t generation,
+		       uint32_t *ret_index)
 {
 	/* Entry 0 is the gateway's. */
 	uint32_t first = index_wanted < 0 ? 1 : (uint32_t)index_wanted;
@@ -167,7 +175,7 @@ static int claim_entry(struct segment *segment, int index_wanted, uint32_t *ret_
 	for (uint32_t i = first; i < end; i++) {
 		struct shm_channel *shm = &segment->channels[i];
 		uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed);
-		uint64_t mine = WORD(WORD_SERIAL(word), CHANNEL_MAKING, segment->me);
+		uint64_t mine = WORD(generation, CHANNEL_MAKING, segment->me);
 
 		if (WORD_STATE(word) == CHANNEL_FREE && !has_users(shm) &&
 		    atomic_compare_exchange_strong_explicit(&shm->word, &word, mine,
@@ -216,11 +224,14 @@ static int check_attr(struct dhow_channel_attr *attr)
 	return 0;
 }
 
-/* The handle of a claimed entry; NULL: out of memory, the entry is free again. */
-static struct dhow_channel *new_entry(struct segment *segment, uint32_t index)
+static uint32_t next_generation(struct segment *segment)
 {
-	uint32_t generation =
-		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	return atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+}
+
+/* The handle of a claimed entry; NULL: out of memory, the entry is free again. */
+static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, uint32_t generation)
+{
 	struct dhow_channel *channel = new_handle(segment, index, generation);
 
 	if (!channel)
@@ -241,13 +252,13 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 			 struct dhow_channel **ret_channel)
 {
 	struct dhow_channel *channel;
+	uint32_t index, generation = next_generation(segment);
 	struct shm_channel *shm;
-	uint32_t index;
 
-	if (claim_entry(segment, -1, &index) < 0)
+	if (claim_entry(segment, -1, generation, &index) < 0)
 		return dhow_fail(-ENFILE, "a segment holds at most %d channels",
 				 LAYOUT_CHANNELS - 1);
-	channel = new_entry(segment, index);
+	channel = new_entry(segment, index, generation);
 	if (!channel)
 		return dhow_fail(-ENOMEM, "out of memory");
 	shm = &segment->channels[index];
@@ -268,7 +279,7 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		 struct dhow_channel **ret_channel)
 {
 	struct dhow_channel_attr attr = wanted ? *wanted : (struct dhow_channel_attr){ 0 };
-	uint32_t stride, block, index;
+	uint32_t stride, block, index, generation;
 	struct dhow_channel *channel;
 	int rc = check_attr(&attr);
 
@@ -281,12 +292,13 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		return dhow_fail(-ENOMEM,
 				 "channel of %u messages: the pool has no block of %llu bytes",
 				 attr.capacity, (unsigned long long)stride * attr.capacity);
-	rc = claim_entry(segment, index_wanted, &index);
+	generation = next_generation(segment);
+	rc = claim_entry(segment, index_wanted, generation, &index);
 	if (rc < 0) {
 		heap_free_mine(segment, block);
 		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
 	}
-	channel = new_entry(segment, index);
+	channel = new_entry(segment, index, generation);
 	if (!channel) {
 		heap_free_mine(segment, block);
 		return dhow_fail(-ENOMEM, "out of memory");
@@ -294,7 +306,8 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 	fill_entry(segment, index, block, &attr, stride);
 	hold(segment, index);
 	/* If we die before the next line, the block is still ours and goes back. */
-	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me), WORD(index, BLOCK_SLOTS, 0));
+	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
+		  channel_slots_word(index, generation));
 	publish_entry(channel);
 	channel_ring(segment, index, &channel->ring);
 	*ret_channel = channel;

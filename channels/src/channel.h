@@ -38,22 +38,27 @@ struct envelope {
 	uint32_t flags;
 };
 
-/* The tree word of a block that belongs to the message in slot @slot of channel @index. */
-static inline uint64_t channel_queued_word(uint32_t index, uint32_t slot)
+/* The tree word of a block that belongs to the message at @position, which lies in slot @slot
+ * of channel @index. With the position, which fills the owner's bits, because a slow
+ * recover() must not take the block of a later message in the same slot for this one's. */
+static inline uint64_t channel_queued_word(uint32_t index, uint32_t slot, uint64_t position)
 {
-	return WORD(index << 20 | slot, BLOCK_QUEUED, 0);
+	return WORD(index << 20 | slot, BLOCK_QUEUED, position & 0xfffffffu);
+}
+
+/* The tree word of the block that holds the slots of channel @index; for the same reason with
+ * the generation. */
+static inline uint64_t channel_slots_word(uint32_t index, uint32_t generation)
+{
+	return WORD(index, BLOCK_SLOTS, generation & 0xfffffffu);
 }
 
 /* View of a table entry, checked. -EPROTO: damaged. */
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring);
-/* Does process @process hold it open? */
-static inline bool channel_has_user(const struct shm_channel *shm, unsigned process)
-{
-	return atomic_load_explicit(&shm->users[process / 64], memory_order_seq_cst) >>
-		       (process % 64) & 1;
-}
 /* Process @process no longer holds it open; the last one of a closed channel reaps it. */
 void channel_drop_user(struct segment *segment, uint32_t index, unsigned process);
+/* Reap it if it is closed and nobody holds it open. */
+void channel_reap_unused(struct segment *segment, uint32_t index);
 
 /* Make a channel in @segment; -ENFILE, -ENOMEM. @index_wanted: LAYOUT_GATEWAY or -1. */
 int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, int index_wanted,
@@ -93,12 +98,22 @@ int channel_close_for_all(struct dhow_channel *channel);
  * Waits for a slot. *ret_position may be NULL. */
 int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
 		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position);
+/* Put in the first of @items, all of which must fit a slot, and more of them while there is
+ * room. Waits for the first slot only. *ret_done: how many, if 0 is returned. */
+int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
+		    uint32_t sender, uint64_t deadline_ns, size_t *ret_done);
 /* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word);
+/* Claim one more without waiting; false: there is none. */
+bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
+			uint64_t *ret_word);
 /* End a claim; @keep_block: the block stays ours instead of being freed. False: no such block. */
 bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    bool keep_block);
+/* End one claim of several and free its block; wait_notify_many() on wait_out must follow. */
+void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot,
+				uint64_t word);
 /* Payload of a claimed slot, checked. NULL: damaged. */
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot);
 /* Those of @events that are true now, and DHOW_CLOSED. Wakes nobody. */

@@ -68,7 +68,7 @@ uint64_t heap_bytes(const struct segment *segment, uint32_t block)
 
 uint64_t heap_word(const struct segment *segment, uint32_t block)
 {
-	return atomic_load_explicit(&segment->tree[block], memory_order_acquire);
+	return atomic_load_explicit(&segment->tree[block], memory_order_seq_cst);	/* W2 */
 }
 
 uint64_t heap_block_max(const struct segment *segment)
@@ -98,11 +98,12 @@ void heap_format(struct segment *segment)
 	format_block(segment, 1);
 }
 
-/* H1: pairs with H2. The taker sees all that the former owner of the block wrote. */
+/* H1: pairs with H2. The taker sees all that the former owner of the block wrote.
+ * seq_cst, also of the failure: the second look of wait_announce(), see W2. */
 static bool swap(struct segment *segment, uint32_t block, uint64_t from, uint64_t to)
 {
 	return atomic_compare_exchange_strong_explicit(&segment->tree[block], &from, to,
-						       memory_order_acq_rel, memory_order_relaxed);
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 bool heap_pass(struct segment *segment, uint32_t block, uint64_t from, uint64_t to)
@@ -110,12 +111,16 @@ bool heap_pass(struct segment *segment, uint32_t block, uint64_t from, uint64_t 
 	return swap(segment, block, from, to);
 }
 
+static bool is_free(const struct segment *segment, uint32_t block)
+{
+	return atomic_load_explicit(&segment->tree[block], memory_order_seq_cst) ==	/* W2 */
+	       WORD(0, BLOCK_FREE, 0);
+}
+
 static bool take(struct segment *segment, uint32_t block, unsigned state)
 {
-	uint64_t word = atomic_load_explicit(&segment->tree[block], memory_order_relaxed);
-
-	return WORD_STATE(word) == BLOCK_FREE &&
-	       swap(segment, block, word, WORD(0, state, segment->me));
+	return is_free(segment, block) &&
+	       swap(segment, block, WORD(0, BLOCK_FREE, 0), WORD(0, state, segment->me));
 }
 
 /* A free block of @order in @first..@end-1, taken in @state; 0 = none. */
@@ -150,6 +155,14 @@ static uint32_t find_level(struct segment *segment, unsigned order, unsigned sta
 	return scan(segment, base, 2 * base, state);
 }
 
+/* Those who wait for a block want different sizes: wake them all. Call after a seq_cst swap that
+ * made a block free; W1. */
+static void tell_waiters(struct segment *segment)
+{
+	if (atomic_load_explicit(&segment->shm->wait_block, memory_order_seq_cst) & WAIT_SLEEPING)
+		wait_wake_all(&segment->shm->wait_block, segment);
+}
+
 /* Split @block, which we hold CHANGING, down to @order; the left-most part is ours. */
 static uint32_t split(struct segment *segment, uint32_t block, unsigned order)
 {
@@ -171,6 +184,8 @@ static uint32_t split(struct segment *segment, uint32_t block, unsigned order)
 		block = left;
 	}
 	swap(segment, block, changing, WORD(0, BLOCK_OWNED, segment->me));
+	/* What is free now was hidden from who looked meanwhile. */
+	tell_waiters(segment);
 	return block;
 }
 
@@ -182,17 +197,21 @@ static bool merge(struct segment *segment, uint32_t parent)
 	const uint64_t changing = WORD(0, BLOCK_CHANGING, segment->me);
 	uint32_t left = 2 * parent, right = left + 1;
 
-	if (WORD_STATE(heap_word(segment, parent)) != BLOCK_SPLIT ||
-	    !swap(segment, left, free_word, reserved))
+	/* Look first: a half that is reserved in vain is hidden from others, who then must be
+	 * woken, and two waiters would keep waking each other. */
+	if (WORD_STATE(heap_word(segment, parent)) != BLOCK_SPLIT || !is_free(segment, left) ||
+	    !is_free(segment, right) || !swap(segment, left, free_word, reserved))
 		return false;
 	if (!swap(segment, right, free_word, reserved)) {
 		swap(segment, left, reserved, free_word);
+		tell_waiters(segment);
 		return false;
 	}
 	swap(segment, parent, WORD(0, BLOCK_SPLIT, 0), changing);
 	swap(segment, left, reserved, WORD(0, BLOCK_UNUSED, 0));
 	swap(segment, right, reserved, WORD(0, BLOCK_UNUSED, 0));
 	swap(segment, parent, changing, free_word);
+	tell_waiters(segment);
 	return true;
 }
 
@@ -273,9 +292,7 @@ bool heap_free(struct segment *segment, uint32_t block, uint64_t word)
 	if (atomic_load_explicit(&segment->shm->block_hint[order], memory_order_relaxed) != block)
 		atomic_store_explicit(&segment->shm->block_hint[order], block,
 				      memory_order_relaxed);
-	/* Those who wait for a block want different sizes: wake them all. */
-	if (atomic_load_explicit(&segment->shm->wait_block, memory_order_seq_cst) & WAIT_SLEEPING)
-		wait_wake_all(&segment->shm->wait_block, segment);
+	tell_waiters(segment);
 	return true;
 }
 

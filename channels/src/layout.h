@@ -155,7 +155,7 @@ struct shm_node {
 	char why[60];
 };
 
-/* Words of the pool's tree (heap.c); serial: for QUEUED the slot, for SLOTS the channel. */
+/* Words of the pool's tree (heap.c). QUEUED and SLOTS say whose they are: channel.h. */
 enum block_state {
 	BLOCK_UNUSED,	/* part of a larger or of no block */
 	BLOCK_FREE,

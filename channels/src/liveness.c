@@ -57,11 +57,12 @@ void liveness_format(struct segment *segment)
 		life_init(&segment->threads[i].life);
 }
 
-/* Take a mutex that nobody alive holds. */
-static bool life_take(pthread_mutex_t *life)
+/* Take a mutex that nobody alive holds. *ret_was_marked: its last holder died with it. */
+static bool life_take(pthread_mutex_t *life, bool *ret_was_marked)
 {
 	int rc = pthread_mutex_trylock(life);
 
+	*ret_was_marked = rc == EOWNERDEAD;
 	if (rc == EOWNERDEAD) {
 		pthread_mutex_consistent(life);
 		rc = 0;
@@ -69,12 +70,13 @@ static bool life_take(pthread_mutex_t *life)
 	return rc == 0;
 }
 
-/* An entry is taken only when all threads of its last process are gone: recover() has run. */
-static bool enter(struct segment *segment, unsigned index, uint32_t rank)
+/* Take the mutex of an entry whose last process, if it died, is gone with all its threads and
+ * has been recovered. If we die with it, it is marked again and all this done again. */
+static bool take_entry(struct segment *segment, unsigned index)
 {
 	struct shm_process *process = &segment->processes[index];
-	uint32_t id = atomic_load_explicit(&process->id, memory_order_relaxed);
-	uint32_t generation;
+	uint32_t id = atomic_load_explicit(&process->id, memory_order_acquire);
+	bool marked;
 
 	if (is_held(&process->life))
 		return false;
@@ -83,8 +85,30 @@ static bool enter(struct segment *segment, unsigned index, uint32_t rank)
 			return false;
 		recover(segment, id);
 	}
-	if (!life_take(&process->life))
+	if (!life_take(&process->life, &marked))
 		return false;
+	if (!marked)
+		return true;
+	if (atomic_load_explicit(&process->id, memory_order_relaxed) != id) {
+		/* Since our look another one came and died. While a thread of it lives we can
+		 * only keep the entry from being used: our end will mark it again. */
+		id = atomic_load_explicit(&process->id, memory_order_relaxed);
+		if (liveness_has_threads(segment, id))
+			return false;
+		recover(segment, id);
+	}
+	recover_users(segment, index);
+	return true;
+}
+
+static bool enter(struct segment *segment, unsigned index, uint32_t rank)
+{
+	struct shm_process *process = &segment->processes[index];
+	uint32_t id, generation;
+
+	if (!take_entry(segment, index))
+		return false;
+	id = atomic_load_explicit(&process->id, memory_order_relaxed);
 	generation = (id >> LAYOUT_PROCESS_BITS) + 1;
 	id = (generation << LAYOUT_PROCESS_BITS | index) & 0xfffffffu;
 	if (id >> LAYOUT_PROCESS_BITS == 0)
@@ -111,6 +135,7 @@ void liveness_leave(struct segment *segment)
 	if (!segment->me)
 		return;
 	recover(segment, segment->me);
+	recover_users(segment, index);
 	pthread_mutex_unlock(&segment->processes[index].life);
 	segment->me = 0;
 }
@@ -142,15 +167,11 @@ unsigned liveness_sweep(struct segment *segment)
 
 	for (unsigned i = 0; i < LAYOUT_PROCESSES; i++) {
 		struct shm_process *process = &segment->processes[i];
-		uint32_t id = atomic_load_explicit(&process->id, memory_order_acquire);
-
-		if (!is_marked(&process->life) || !liveness_dead(segment, id))
-			continue;
-		recover(segment, id);
-		count++;
 		/* Take and leave the entry, so that it is not swept again. */
-		if (life_take(&process->life))
-			pthread_mutex_unlock(&process->life);
+		if (!is_marked(&process->life) || !take_entry(segment, i))
+			continue;
+		pthread_mutex_unlock(&process->life);
+		count++;
 	}
 	return count;
 }
@@ -198,8 +219,9 @@ int liveness_register_thread(struct segment *segment)
 		return -ENOTCONN;
 	for (unsigned i = 0; i < LAYOUT_THREADS; i++) {
 		struct shm_thread *thread = &segment->threads[i];
+		bool marked;
 
-		if (is_held(&thread->life) || !life_take(&thread->life))
+		if (is_held(&thread->life) || !life_take(&thread->life, &marked))
 			continue;
 		atomic_store_explicit(&thread->process, segment->me, memory_order_release);
 		thread_entries[segment->slot] = thread;

@@ -28,7 +28,7 @@ static void undo_write(struct segment *segment, struct shm_slot *slot, uint64_t 
 {
 	uint32_t block = slot->block;
 
-	/* A stale block number does no harm: no other slot's block has this slot's word. */
+	/* A stale block number does no harm: no other message's block has this queued word. */
 	if (heap_valid(segment, block))
 		heap_free(segment, block, queued);
 	swap(&slot->word, word, WORD(WORD_SERIAL(word), SLOT_TOMB, 0));
@@ -52,7 +52,7 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 	for (uint32_t i = 0; i < ring->capacity; i++) {
 		struct shm_slot *slot = ring_slot(ring, i);
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-		uint64_t queued = channel_queued_word(index, i);
+		uint64_t queued = channel_queued_word(index, i, WORD_SERIAL(word));
 		unsigned state = WORD_STATE(word);
 
 		if (WORD_OWNER(word) == dead && state == SLOT_WRITING)
@@ -71,6 +71,17 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 	}
 }
 
+static void undo_making(struct segment *segment, uint32_t index, uint64_t word)
+{
+	struct shm_channel *shm = &segment->channels[index];
+	uint32_t block = shm->block;
+
+	/* Its slots may have been handed to the entry already. */
+	if (heap_valid(segment, block))
+		heap_free(segment, block, channel_slots_word(index, WORD_SERIAL(word)));
+	swap(&shm->word, word, WORD(WORD_SERIAL(word), CHANNEL_FREE, 0));
+}
+
 static void recover_channel(struct segment *segment, uint32_t index, uint32_t dead)
 {
 	struct shm_channel *shm = &segment->channels[index];
@@ -78,31 +89,22 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 	unsigned state = WORD_STATE(word);
 	struct ring ring;
 
-	bell_unwatch(segment, index, dead & (LAYOUT_PROCESSES - 1));
-	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING) {
-		/* Its slots may have been handed to the entry already. */
-		if (heap_valid(segment, shm->block))
-			heap_free(segment, shm->block, WORD(index, BLOCK_SLOTS, 0));
-		swap(&shm->word, word, WORD(WORD_SERIAL(word), CHANNEL_FREE, 0));
-		return;
-	}
+	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING)
+		undo_making(segment, index, word);
 	if (WORD_OWNER(word) == dead && state == CHANNEL_REAPING) {
 		swap(&shm->word, word, WORD(WORD_SERIAL(word), CHANNEL_CLOSED, 0));
 		state = CHANNEL_CLOSED;
 	}
-	if (state != CHANNEL_OPEN && state != CHANNEL_CLOSED)
-		return;
-	if (channel_ring(segment, index, &ring) == 0)
+	if ((state == CHANNEL_OPEN || state == CHANNEL_CLOSED) &&
+	    channel_ring(segment, index, &ring) == 0) {
 		recover_slots(segment, index, &ring, dead);
-	if (state == CHANNEL_OPEN &&
-	    atomic_load_explicit(&shm->kind, memory_order_relaxed) == KIND_BARRIER)
-		barrier_recover(segment, index, dead & (LAYOUT_PROCESSES - 1));
-	/* If it was killed between a change and the wake-up, that is still owed. */
-	if (channel_has_user(shm, dead & (LAYOUT_PROCESSES - 1))) {
+		/* If it was killed between a change and the wake-up, that is still owed. */
 		wait_notify(&shm->wait_in, segment);
 		wait_notify(&shm->wait_out, segment);
 	}
-	channel_drop_user(segment, index, dead & (LAYOUT_PROCESSES - 1));
+	/* It may have died as the last one, after its mark was gone. */
+	if (state == CHANNEL_CLOSED)
+		channel_reap_unused(segment, index);
 }
 
 static void recover_stream(struct segment *segment, uint32_t index, uint32_t dead)
@@ -153,4 +155,21 @@ void recover(struct segment *segment, uint32_t dead)
 		recover_request(segment, i, dead);
 	recover_agent(segment, dead);
 	heap_recover(segment, dead);
+}
+
+/* In whatever state a channel is: who opens a stale address, or makes a channel, marks the
+ * entry for a moment, and a mark that stays keeps the entry from being used again. */
+void recover_users(struct segment *segment, unsigned process)
+{
+	const uint64_t bit = UINT64_C(1) << process % 64;
+
+	for (uint32_t i = 0; i < LAYOUT_CHANNELS; i++) {
+		const struct shm_channel *shm = &segment->channels[i];
+
+		if (!(atomic_load_explicit(&shm->users[process / 64], memory_order_relaxed) & bit))
+			continue;
+		barrier_recover(segment, i);
+		bell_unwatch(segment, i, process);
+		channel_drop_user(segment, i, process);
+	}
 }

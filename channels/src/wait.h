@@ -29,8 +29,8 @@ struct segment;
 /* Announce @bit; the value to sleep on. */
 uint32_t wait_announce(_Atomic uint32_t *word, uint32_t bit);
 
-/* Slow path of wait_notify(). */
-void wait_wake(_Atomic uint32_t *word, uint32_t seen, struct segment *segment);
+/* Slow path of wait_notify(); wakes up to @count sleepers. */
+void wait_wake(_Atomic uint32_t *word, uint32_t seen, struct segment *segment, int count);
 
 /* Call after a seq_cst read-modify-write that made the condition true. @segment: that the word
  * lies in; NULL if nobody but sleepers can wait for it. */
@@ -41,7 +41,19 @@ static inline void wait_notify(_Atomic uint32_t *word, struct segment *segment)
 	uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
 
 	if (__builtin_expect(seen & (WAIT_SLEEPING | WAIT_WATCHED | WAIT_BELLS), 0))
-		wait_wake(word, seen, segment);
+		wait_wake(word, seen, segment, 1);
+}
+
+/* Call after @count release stores that made the condition true for as many. */
+static inline void wait_notify_many(_Atomic uint32_t *word, struct segment *segment, int count)
+{
+	uint32_t seen;
+
+	/* W1, as above: the fence stands for the read-modify-write. */
+	atomic_thread_fence(memory_order_seq_cst);
+	seen = atomic_load_explicit(word, memory_order_relaxed);
+	if (__builtin_expect(seen & (WAIT_SLEEPING | WAIT_WATCHED | WAIT_BELLS), 0))
+		wait_wake(word, seen, segment, count);
 }
 
 /* Wake all who sleep on @word, whatever for. */

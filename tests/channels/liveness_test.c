@@ -177,7 +177,7 @@ static void hold_everything(void)
 	slot->block = block;
 	slot->flags = SLOT_BLOCK;
 	heap_pass(&segment, block, WORD(0, BLOCK_OWNED, segment.me),
-		  channel_queued_word(mine->index, ring_index(&mine->ring, slot)));
+		  channel_queued_word(mine->index, ring_index(&mine->ring, slot), position));
 	heap_alloc(&segment, 7000, &block);			/* and a block in hand */
 }
 
