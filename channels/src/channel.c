@@ -213,6 +213,7 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->kind, KIND_CHANNEL, memory_order_relaxed);
 	channel_ring(segment, index, &ring);
 	ring_format(&ring);
 }
@@ -229,6 +230,57 @@ static int check_attr(struct dhow_channel_attr *attr)
 	if (attr->inline_bytes < INLINE_MIN || attr->inline_bytes > INLINE_MAX)
 		return dhow_fail(-EINVAL, "inline_bytes %u: must be %d to %d", attr->inline_bytes,
 				 INLINE_MIN, INLINE_MAX);
+	return 0;
+}
+
+static uint32_t next_generation(struct segment *segment)
+{
+	return atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+}
+
+/* The handle of a claimed entry; NULL: out of memory, the entry is free again. */
+static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, uint32_t generation)
+{
+	struct dhow_channel *channel = new_handle(segment, index, generation);
+
+	if (!channel)
+		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
+				      memory_order_release);
+	return channel;
+}
+
+static void publish_entry(struct dhow_channel *channel)
+{
+	channel->ring.shm = &channel->segment->channels[channel->index];
+	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
+	atomic_store_explicit(&channel->ring.shm->word, WORD(channel->generation, CHANNEL_OPEN, 0),
+			      memory_order_release);
+}
+
+int channel_make_barrier(struct segment *segment, uint32_t parties,
+			 struct dhow_channel **ret_channel)
+{
+	struct dhow_channel *channel;
+	uint32_t index, generation = next_generation(segment);
+	struct shm_channel *shm;
+
+	if (claim_entry(segment, -1, generation, &index) < 0)
+		return dhow_fail(-ENFILE, "a segment holds at most %d channels",
+				 LAYOUT_CHANNELS - 1);
+	channel = new_entry(segment, index, generation);
+	if (!channel)
+		return dhow_fail(-ENOMEM, "out of memory");
+	shm = &segment->channels[index];
+	shm->slots = 0;
+	shm->block = shm->capacity = shm->stride = shm->inline_bytes = 0;
+	shm->parties = parties;
+	atomic_store_explicit(&shm->barrier, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
+	hold(segment, index);
+	publish_entry(channel);
+	*ret_channel = channel;
 	return 0;
 }
 
@@ -249,17 +301,14 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		return dhow_fail(-ENOMEM,
 				 "channel of %u messages: the pool has no block of %llu bytes",
 				 attr.capacity, (unsigned long long)stride * attr.capacity);
-	generation =
-		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	generation = next_generation(segment);
 	rc = claim_entry(segment, index_wanted, generation, &index);
 	if (rc < 0) {
 		heap_free_mine(segment, block);
 		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
 	}
-	channel = new_handle(segment, index, generation);
+	channel = new_entry(segment, index, generation);
 	if (!channel) {
-		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
-				      memory_order_release);
 		heap_free_mine(segment, block);
 		return dhow_fail(-ENOMEM, "out of memory");
 	}
@@ -268,9 +317,7 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 	/* If we die before the next line, the block is still ours and goes back. */
 	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 		  channel_slots_word(index, generation));
-	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
-	atomic_store_explicit(&segment->channels[index].word, WORD(generation, CHANNEL_OPEN, 0),
-			      memory_order_release);
+	publish_entry(channel);
 	channel_ring(segment, index, &channel->ring);
 	*ret_channel = channel;
 	return 0;
@@ -291,7 +338,10 @@ int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 	/* First the mark, then the look: a destroyer sees the one, or we see the other. An entry
 	 * used by another channel by now has our mark for a moment, which delays its reaper. */
 	hold(segment, index);
-	if (!channel_is_open(shm, generation) || channel_ring(segment, index, &channel->ring) < 0) {
+	channel->ring.shm = shm;
+	if (!channel_is_open(shm, generation) ||
+	    (channel_kind(channel) != KIND_BARRIER &&
+	     channel_ring(segment, index, &channel->ring) < 0)) {
 		drop(segment, index);
 		free(channel);
 		return dhow_fail(-ESTALE, "the channel was destroyed");

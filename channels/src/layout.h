@@ -86,6 +86,12 @@ struct shm_slot {
 };
 _Static_assert(sizeof(struct shm_slot) == 40, "8 B payloads stay in the first line");
 
+/* What an entry of the channel table is; values travel between nodes. */
+enum channel_kind {
+	KIND_CHANNEL = 1,
+	KIND_SEMAPHORE,		/* a channel of empty messages: semaphore.c */
+	KIND_BARRIER,		/* no slots: barrier.c */
+};
 enum channel_state { CHANNEL_FREE, CHANNEL_MAKING, CHANNEL_OPEN, CHANNEL_CLOSED, CHANNEL_REAPING };
 struct shm_channel {
 	alignas(LAYOUT_PAIR) _Atomic uint64_t word;	/* serial: generation */
@@ -95,6 +101,7 @@ struct shm_channel {
 	uint32_t stride;		/* bytes of a slot */
 	uint32_t inline_bytes;
 	_Atomic uint32_t retry_epoch;	/* moves when a message is to come before others */
+	_Atomic uint32_t kind;		/* enum channel_kind; written by: creator */
 	_Atomic uint32_t shut;		/* no more messages, see dhow_channel_shut() */
 	/* written by: senders, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t tail;
@@ -102,6 +109,8 @@ struct shm_channel {
 	/* written by: receivers, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t head;
 	alignas(LAYOUT_PAIR) _Atomic uint32_t wait_in;	/* see wait.h: for a message */
+	uint32_t parties;		/* of a barrier; written by: creator */
+	_Atomic uint64_t barrier;	/* see barrier.h; written by: parties */
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_out;	/* for a free slot */
 	/* which processes hold it open; bit = index in the process table */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t users[LAYOUT_PROCESSES / 64];
