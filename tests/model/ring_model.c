@@ -321,5 +321,6 @@ static const struct mcx_test tests[] = {
 
 int main(int argc, char **argv)
 {
-	return model_main("ring and wait", tests, sizeof(tests) / sizeof(*tests), finish, argc, argv);
+	return model_main("ring and wait", tests, sizeof(tests) / sizeof(*tests), finish, argc,
+			  argv);
 }
