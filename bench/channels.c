@@ -5,177 +5,74 @@
  * The sides are forked before any of them attaches, since a forked child is not attached.
  * Side 0 serves the standalone node at an abstract socket and makes the channels.
  */
-#include "harness.h"
-#include "raw.h"
+#include "channels_trials.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <dhow/dhow.h>
-
-#include "base/clock.h"
-
-enum { SIDES = 4, PAYLOAD_MAX = 65536, TRIAL_MS = 30000, CAPACITY = 1024 };
-
-struct context {
-	struct raw_area *area;
-	struct dhow_channel *ping, *pong;	/* side 0 to 1, side 1 to 0 */
-	unsigned char data[PAYLOAD_MAX];
-};
-
-static void set_mode(struct context *context, int mode)
-{
-	dhow_channel_set_wait(context->ping, (enum dhow_wait_mode)mode);
-	dhow_channel_set_wait(context->pong, (enum dhow_wait_mode)mode);
-}
-
-static int bounce(struct bench_run *run, unsigned divisor)
-{
-	struct context *context = run->context;
-	struct dhow_channel *out = run->side ? context->pong : context->ping;
-	struct dhow_channel *in = run->side ? context->ping : context->pong;
-	uint64_t deadline = dhow_in_ms(TRIAL_MS);
-	size_t bytes = run->row->bytes, got = 0;
-	int rc = 0;
-
-	set_mode(context, run->row->mode);
-	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
-		uint64_t begin = base_now_ns();
-
-		for (uint64_t j = 0; j < run->batch && !rc; j++) {
-			if (!run->side)
-				rc = dhow_send(out, context->data, bytes, deadline);
-			if (!rc)
-				rc = dhow_recv(in, context->data, bytes, &got, NULL, deadline);
-			if (!rc && run->side)
-				rc = dhow_send(out, context->data, bytes, deadline);
-		}
-		run->values[i] = (double)(base_now_ns() - begin) / (double)(divisor * run->batch);
-	}
-	return rc;
-}
-
-static int oneway(struct bench_run *run)
-{
-	return bounce(run, 2);
-}
-
-static int wake(struct bench_run *run)
-{
-	return bounce(run, 1);
-}
-
-/* Odd sides send, even sides receive the same number, all by one channel. */
-static int rate(struct bench_run *run)
-{
-	struct context *context = run->context;
-	uint64_t deadline = dhow_in_ms(TRIAL_MS), begin = base_now_ns(), nothing = 0;
-	uint64_t flows = run->row->sides / 2;
-	size_t bytes = run->row->bytes, got = 0;
-	int rc = 0;
-
-	set_mode(context, run->row->mode);
-	for (uint64_t i = 0; i < run->batch && !rc; i++) {
-		if (run->side % 2)
-			rc = dhow_send(context->ping, context->data, bytes, deadline);
-		else
-			rc = dhow_recv(context->ping, context->data, bytes, &got, NULL, deadline);
-	}
-	rc = rc ? rc : bench_sync(run, run->row->sides, &nothing);
-	run->values[0] = (double)(run->batch * flows) * 1e3 / (double)(base_now_ns() - begin);
-	return rc;
-}
-
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static int pair(struct bench_run *run)
-{
-	struct context *context = run->context;
-	uint64_t deadline = dhow_in_ms(TRIAL_MS);
-	size_t bytes = run->row->bytes, got = 0;
-	int rc = 0;
-
-	set_mode(context, run->row->mode);
-	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
-		uint64_t begin = cpu_now_ns();
-
-		for (uint64_t j = 0; j < run->batch && !rc; j++) {
-			rc = dhow_send(context->ping, context->data, bytes, deadline);
-			if (!rc)
-				rc = dhow_recv(context->ping, context->data, bytes, &got, NULL,
-					       deadline);
-		}
-		run->values[i] = (double)(cpu_now_ns() - begin) / (double)run->batch;
-	}
-	return rc;
-}
-
-static int create(struct bench_run *run)
-{
-	const struct dhow_channel_attr attr = {
-		.capacity = 100, .inline_bytes = (uint32_t)run->row->bytes,
-	};
-	int rc = 0;
-
-	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
-		uint64_t begin = base_now_ns();
-
-		for (uint64_t j = 0; j < run->batch && !rc; j++) {
-			struct dhow_channel *channel;
-
-			rc = dhow_channel_create(NULL, &attr, &channel);
-			if (!rc)
-				rc = dhow_channel_destroy(channel);
-		}
-		run->values[i] = (double)(base_now_ns() - begin) / (double)run->batch;
-	}
-	return rc;
-}
+enum { SIDES = 5, CAPACITY = 1024 };
 
 /* The baselines with this program's memory. */
 #define RAW(name)                                                \
 	static int name##_here(struct bench_run *run)            \
 	{                                                        \
-		struct context *context = run->context;          \
+		struct trial_context *context = run->context;          \
 		return name(run, context->area);                 \
 	}
 RAW(raw_oneway)
+RAW(raw_handover)
+RAW(raw_copy)
 RAW(raw_oneway_sleep)
 RAW(raw_wake)
 RAW(raw_ring)
 RAW(raw_pair)
 RAW(raw_create)
+RAW(raw_call)
 
-#define ONEWAY(size)                                                                         \
-	{ "oneway", "copy-spin", size, "ns", 2, DHOW_WAIT_SPIN, false, oneway,        \
-	  raw_oneway_here },                                                                 \
-	{ "oneway", "copy-adaptive", size, "ns", 2, DHOW_WAIT_ADAPTIVE, false, oneway, \
-	  raw_oneway_here },                                                                 \
-	{ "oneway", "copy-sleep", size, "ns", 2, DHOW_WAIT_SLEEP, false, oneway,      \
-	  raw_oneway_sleep_here }
+/* Rows of one kind in the three modes; asleep, a baseline that sleeps stands beside. */
+#define MODES(name, config, size, unit, sides, is_rate, senders, trial, raw, raw_sleep)        \
+	{ name, config "-spin", size, unit, sides, DHOW_WAIT_SPIN, is_rate, trial, raw, senders }, \
+	{ name, config "-adaptive", size, unit, sides, DHOW_WAIT_ADAPTIVE, is_rate, trial, raw,    \
+	  senders },                                                                              \
+	{ name, config "-sleep", size, unit, sides, DHOW_WAIT_SLEEP, is_rate, trial, raw_sleep,    \
+	  senders }
+#define ONEWAY(config, size, trial, raw, raw_sleep) \
+	MODES("oneway", config, size, "ns", 2, false, 0, trial, raw, raw_sleep)
+#define COPY(size) ONEWAY("copy", size, trial_oneway, raw_oneway_here, raw_oneway_sleep_here)
+#define HANDOVER(size) \
+	ONEWAY("handover", size, trial_handover, raw_handover_here, raw_handover_here)
+#define LEND(size) ONEWAY("lend", size, trial_lend, raw_oneway_here, raw_oneway_sleep_here)
+#define RATE(config, sides, senders, trial) \
+	MODES("rate", config, 64, "M/s", sides, true, senders, trial, raw_ring_here, raw_ring_here)
+#define BANDWIDTH(size) \
+	MODES("copy_bandwidth", "copy", size, "GB/s", 2, true, 2, trial_copy, raw_copy_here, \
+	      raw_copy_here)
 
 static const struct bench_case cases[] = {
-	ONEWAY(8),
-	ONEWAY(64),
-	ONEWAY(1024),
-	ONEWAY(65536),
-	{ "rate", "1p1c-adaptive", 64, "M/s", 2, DHOW_WAIT_ADAPTIVE, true, rate,
-	  raw_ring_here },
-	{ "rate", "2p2c-adaptive", 64, "M/s", 4, DHOW_WAIT_ADAPTIVE, true, rate,
-	  raw_ring_here },
-	{ "pair_cpu", "copy", 64, "ns", 1, DHOW_WAIT_ADAPTIVE, false, pair, raw_pair_here },
-	{ "create", "100-slots", 64, "ns", 1, DHOW_WAIT_ADAPTIVE, false, create,
-	  raw_create_here },
-	{ "wake", "sleep", 8, "ns", 2, DHOW_WAIT_SLEEP, false, wake, raw_wake_here },
+	COPY(8),
+	COPY(64),
+	COPY(1024),
+	COPY(65536),
+	COPY(1048576),
+	HANDOVER(65536),
+	HANDOVER(1048576),
+	LEND(65536),
+	LEND(1048576),
+	RATE("1p1c", 2, 0x2, trial_rate),
+	RATE("1p1c-batch", 2, 0x2, trial_rate_many),
+	RATE("2p2c", 4, 0xa, trial_rate),
+	RATE("4p1c", 5, 0x1e, trial_rate),
+	RATE("1p4c", 5, 0x2, trial_rate),
+	BANDWIDTH(65536),
+	BANDWIDTH(1048576),
+	{ "wake", "sleep", 8, "ns", 2, DHOW_WAIT_SLEEP, false, trial_wake, raw_wake_here, 0 },
+	{ "pair_cpu", "copy", 64, "ns", 1, DHOW_WAIT_ADAPTIVE, false, trial_pair, raw_pair_here,
+	  0 },
+	{ "create", "100-slots", 64, "ns", 1, DHOW_WAIT_ADAPTIVE, false, trial_create,
+	  raw_create_here, 0 },
+	{ "call", "shared", 0, "ns", 1, DHOW_WAIT_ADAPTIVE, false, trial_call, raw_call_here, 0 },
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
@@ -183,7 +80,7 @@ enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 static int attach(struct bench_run *run, const char *socket)
 {
 	const struct dhow_channel_attr attr = { .capacity = CAPACITY };
-	struct context *context = run->context;
+	struct trial_context *context = run->context;
 	uint64_t nothing = 0;
 	int rc = 0;
 
@@ -201,7 +98,7 @@ static int attach(struct bench_run *run, const char *socket)
 
 static void detach(struct bench_run *run)
 {
-	struct context *context = run->context;
+	struct trial_context *context = run->context;
 	uint64_t nothing = 0;
 
 	if (run->side) {
@@ -219,7 +116,7 @@ static void detach(struct bench_run *run)
 
 int main(int argc, char **argv)
 {
-	static struct context context;
+	static struct trial_context context;
 	struct bench_options options;
 	struct bench_run run;
 	char socket[64];

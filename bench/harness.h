@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { BENCH_SIDES_MAX = 4 };
+enum { BENCH_SIDES_MAX = 5 };
 
 struct bench_options {
 	const char *json;	/* file to write, or NULL */
@@ -55,6 +55,7 @@ struct bench_case {
 	 * between the sides, short batches would measure how fast a full one is emptied. */
 	bool is_rate;
 	bench_trial *candidate, *raw;
+	unsigned senders;	/* of a rate: bit n: side n sends, else it receives */
 };
 
 struct bench_row {

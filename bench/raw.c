@@ -20,7 +20,7 @@
 
 enum {
 	PIECE = 8192,			/* of a large payload, so that two copies overlap */
-	PAYLOAD_MAX = 65536,
+	PAYLOAD_MAX = 1 << 20,
 	PIECES = PAYLOAD_MAX / PIECE,
 	RING_SLOTS = 1024,
 	RING_STRIDE_MAX = 256,
@@ -42,7 +42,7 @@ struct ring {
 struct raw_area {
 	struct cell lanes[2][PIECES];		/* [n]: written by: side n */
 	alignas(128) _Atomic uint32_t bells[2];	/* [n]: rung by: side n */
-	struct ring rings[BENCH_SIDES_MAX / 2];
+	struct ring rings[BENCH_SIDES_MAX - 1];
 };
 
 struct raw_area *raw_area_create(void)
@@ -128,6 +128,55 @@ int raw_oneway(struct bench_run *run, struct raw_area *area)
 		}
 		run->values[i] = (double)(base_now_ns() - begin) / (double)(2 * run->batch);
 	}
+	return rc;
+}
+
+int raw_handover(struct bench_run *run, struct raw_area *area)
+{
+	static unsigned char place[8];
+	struct cell *mine = area->lanes[run->side], *theirs = area->lanes[1 - run->side];
+	uint64_t round = 0;
+	int rc = start(run, area);
+
+	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
+		uint64_t begin = base_now_ns();
+
+		for (uint64_t j = 0; j < run->batch; j++) {
+			round++;
+			if (!run->side)
+				put(mine, round, place, sizeof(place));
+			get(theirs, round, place, sizeof(place));
+			if (run->side)
+				put(mine, round, place, sizeof(place));
+		}
+		run->values[i] = (double)(base_now_ns() - begin) / (double)(2 * run->batch);
+	}
+	return rc;
+}
+
+int raw_copy(struct bench_run *run, struct raw_area *area)
+{
+	static unsigned char data[PAYLOAD_MAX];
+	struct cell *lane = area->lanes[1];
+	_Atomic uint64_t *taken = &area->rings[0].taken;
+	uint64_t nothing = 0, begin;
+	int rc = start(run, area);
+
+	if (rc)
+		return rc;
+	begin = base_now_ns();
+	for (uint64_t round = 1; round <= run->batch; round++) {
+		if (!run->side) {
+			get(lane, round, data, run->row->bytes);
+			/* R4: pairs with A4. The lane may be filled again. */
+			atomic_store_explicit(taken, round, memory_order_release);
+			continue;
+		}
+		await_sequence(taken, round - 1);	/* A4 */
+		put(lane, round, data, run->row->bytes);
+	}
+	rc = bench_sync(run, run->row->sides, &nothing);
+	run->values[0] = (double)(run->batch * run->row->bytes) / (double)(base_now_ns() - begin);
 	return rc;
 }
 
@@ -223,26 +272,51 @@ static void ring_pop(struct ring *ring, uint64_t position, size_t stride, void *
 		atomic_store_explicit(&ring->taken, position + 1, memory_order_release);
 }
 
+/* Lane l leads from sender l to receiver l, each counted from 0 again where there are fewer. */
+struct lanes {
+	unsigned count, step, first;	/* those of this side: first, first + step, ... */
+	uint64_t each;			/* messages by each lane */
+	bool sends;
+};
+
+static struct lanes lanes_of(const struct bench_run *run)
+{
+	unsigned senders = (unsigned)__builtin_popcount(run->row->senders), rank = 0;
+	unsigned receivers = run->row->sides - senders;
+	struct lanes lanes = { .count = senders > receivers ? senders : receivers,
+			       .each = run->batch,
+			       .sends = run->row->senders >> run->side & 1 };
+
+	for (unsigned side = 0; side < run->side; side++)
+		rank += (run->row->senders >> side & 1) == lanes.sends;
+	lanes.first = rank;
+	lanes.step = lanes.sends ? senders : receivers;
+	return lanes;
+}
+
 int raw_ring(struct bench_run *run, struct raw_area *area)
 {
-	struct ring *ring = &area->rings[run->side / 2];
+	const struct lanes lanes = lanes_of(run);
 	size_t bytes = run->row->bytes, stride = ring_stride(bytes);
 	unsigned char data[RING_STRIDE_MAX] = { 0 };
-	uint64_t position = 0, credit = 0, nothing = 0, begin, flows = run->row->sides / 2;
+	uint64_t credit[BENCH_SIDES_MAX - 1] = { 0 }, nothing = 0, begin;
 	int rc = stride <= RING_STRIDE_MAX ? start(run, area) : -EINVAL;
 
 	if (rc)
 		return rc;
 	begin = base_now_ns();
-	for (; position < run->batch; position++) {
-		if (run->side % 2)
-			ring_push(ring, position, &credit, stride, data, bytes);
-		else
-			ring_pop(ring, position, stride, data, bytes);
-	}
-	/* All flows must be through before the time counts. */
+	for (uint64_t position = 0; position < lanes.each; position++)
+		for (unsigned lane = lanes.first; lane < lanes.count; lane += lanes.step) {
+			if (lanes.sends)
+				ring_push(&area->rings[lane], position, &credit[lane], stride,
+					  data, bytes);
+			else
+				ring_pop(&area->rings[lane], position, stride, data, bytes);
+		}
+	/* All lanes must be through before the time counts. */
 	rc = bench_sync(run, run->row->sides, &nothing);
-	run->values[0] = (double)(run->batch * flows) * 1e3 / (double)(base_now_ns() - begin);
+	run->values[0] = (double)(lanes.each * lanes.count) * 1e3 /
+			 (double)(base_now_ns() - begin);
 	return rc;
 }
 
@@ -288,6 +362,28 @@ int raw_create(struct bench_run *run, struct raw_area *area)
 			atomic_signal_fence(memory_order_seq_cst);
 		}
 		run->values[i] = (double)(base_now_ns() - begin) / (double)run->batch;
+	}
+	return rc;
+}
+
+static __attribute__((noinline)) uint32_t sides_of(const struct bench_run *run)
+{
+	return *(const _Atomic unsigned *)&run->sides;
+}
+
+int raw_call(struct bench_run *run, struct raw_area *area)
+{
+	int rc = start(run, area);
+
+	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
+		uint64_t begin = base_now_ns();
+		uint32_t sum = 0;
+
+		for (uint64_t j = 0; j < run->batch; j++)
+			sum += sides_of(run);
+		run->values[i] = (double)(base_now_ns() - begin) / (double)run->batch;
+		if (sum == 1)	/* never: the sum is used */
+			return -EINVAL;
 	}
 	return rc;
 }

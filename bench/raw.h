@@ -13,9 +13,9 @@
 struct raw_area;
 struct raw_area *raw_area_create(void);
 
-/* In each of them run->row->bytes is the payload; its largest is 65536 in shared memory.
+/* In each of them run->row->bytes is the payload; its largest is 1 MiB in shared memory.
  * What a value is: oneway ns for one way; ring, tcp_rate million messages per second;
- * wake, pair, create ns for one; tcp_stream GB/s. Return: 0 or negative errno. */
+ * wake, pair, create ns for one; copy, tcp_stream GB/s. Return: 0 or negative errno. */
 
 /* Sides 0 and 1 spin: copy in, sequence, copy out. A small payload shares the sequence's
  * line; a large one is copied in pieces, so that both copies overlap. */
@@ -24,11 +24,17 @@ int raw_oneway(struct bench_run *run, struct raw_area *area);
 int raw_oneway_sleep(struct bench_run *run, struct raw_area *area);
 /* Side 0 wakes side 1 by futex(2) and is woken back: the whole round trip. */
 int raw_wake(struct bench_run *run, struct raw_area *area);
-/* Odd sides send to the even side below: single-producer rings, sequence beside the payload,
- * credit returned once per quarter. */
+/* Side 0 hands side 1 the place of data that stays where it is, and gets it back. */
+int raw_handover(struct bench_run *run, struct raw_area *area);
+/* Side 1 copies in while side 0 copies out, all the time. */
+int raw_copy(struct bench_run *run, struct raw_area *area);
+/* row->senders send to the others, by as many single-producer single-consumer rings as there
+ * are of the larger party; sequence beside the payload, credit returned once per quarter. */
 int raw_ring(struct bench_run *run, struct raw_area *area);
 /* One process puts into the ring and takes out again; CPU time. */
 int raw_pair(struct bench_run *run, struct raw_area *area);
+/* Call a function of this program that is not inlined. */
+int raw_call(struct bench_run *run, struct raw_area *area);
 /* Clear the memory that a ring of 100 slots takes. */
 int raw_create(struct bench_run *run, struct raw_area *area);
 

@@ -94,15 +94,15 @@ RAW(raw_tcp_rate)
 RAW(raw_tcp_stream)
 
 #define ONEWAY(size) \
-	{ "oneway", "adaptive", size, "ns", 2, 0, false, oneway, raw_tcp_oneway_here }
+	{ "oneway", "adaptive", size, "ns", 2, 0, false, oneway, raw_tcp_oneway_here, 0 }
 
 static const struct bench_case cases[] = {
 	ONEWAY(8),
 	ONEWAY(1024),
 	ONEWAY(65536),
 	ONEWAY(1048576),
-	{ "rate", "1flow", 64, "M/s", 2, 0, true, rate, raw_tcp_rate_here },
-	{ "stream", "1flow", 1048576, "GB/s", 2, 0, true, stream, raw_tcp_stream_here },
+	{ "rate", "1flow", 64, "M/s", 2, 0, true, rate, raw_tcp_rate_here, 0 },
+	{ "stream", "1flow", 1048576, "GB/s", 2, 0, true, stream, raw_tcp_stream_here, 0 },
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 

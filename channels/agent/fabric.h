@@ -45,6 +45,9 @@ struct fabric_caps {
 struct fabric_options {
 	const char *bind;	/* numeric address to listen at, NULL = 127.0.0.1 */
 	const char *device;	/* NULL = choose */
+	const char *provider;	/* of libfabric or UCX, NULL = choose */
+	const char *auth;	/* "SERVICE:VNI" of Slingshot, NULL = from SLINGSHOT_* */
+	const char *traffic;	/* traffic class of Slingshot, NULL = from SLINGSHOT_TCS */
 	uint32_t node;		/* of this agent, for messages */
 };
 

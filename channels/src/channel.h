@@ -80,12 +80,22 @@ int channel_close_for_all(struct dhow_channel *channel);
  * Waits for a slot. *ret_position may be NULL. */
 int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
 		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position);
+/* Put in the first of @items, all of which must fit a slot, and more of them while there is
+ * room. Waits for the first slot only. *ret_done: how many, if 0 is returned. */
+int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
+		    uint32_t sender, uint64_t deadline_ns, size_t *ret_done);
 /* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word);
+/* Claim one more without waiting; false: there is none. */
+bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
+			uint64_t *ret_word);
 /* End a claim; @keep_block: the block stays ours instead of being freed. False: no such block. */
 bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    bool keep_block);
+/* End one claim of several and free its block; wait_notify_many() on wait_out must follow. */
+void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot,
+				uint64_t word);
 /* Payload of a claimed slot, checked. NULL: damaged. */
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot);
 /* A block with room for @bytes, waiting for memory. */

@@ -33,7 +33,12 @@ struct attempt {
 	unsigned tries;
 };
 
-enum { TRIES_A_LOOK = 256 };	/* a look at the owner costs a cache line of the table */
+enum {
+	TRIES_A_LOOK = 256,	/* a look at the owner costs a cache line of the table */
+	/* Messages that a batch puts in before it looks for sleepers: the fence (5 ns) is spread,
+	 * and a receiver that sleeps is not kept waiting for a long batch. */
+	NOTIFY_EVERY = 32,
+};
 
 static int try_write(void *arg)
 {
@@ -57,7 +62,8 @@ static int try_read(void *arg)
 	struct dhow_channel *channel = attempt->channel;
 	int rc;
 
-	if (ring_claim_read(&channel->ring, channel->segment->me, &attempt->slot, &attempt->word))
+	if (ring_claim_read(&channel->ring, channel->segment->me, RING_READ, &attempt->slot,
+			    &attempt->word))
 		return 0;
 	rc = check_open(channel);
 	if (rc < 0)
@@ -67,37 +73,90 @@ static int try_read(void *arg)
 	return -EAGAIN;
 }
 
-int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
-		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position)
+static int claim_slot(struct dhow_channel *channel, uint64_t deadline_ns, uint64_t *ret_position)
 {
 	struct attempt attempt = { .channel = channel };
-	struct segment *segment = channel->segment;
-	struct shm_slot *slot;
 	int rc = try_write(&attempt);
 
 	if (rc == -EAGAIN)
 		rc = wait_until(&channel->habit, &channel->ring.shm->wait_out, deadline_ns,
 				try_write, &attempt);
+	*ret_position = attempt.position;
+	return rc;
+}
+
+static inline void fill(struct shm_slot *slot, const void *data, size_t bytes,
+			const struct dhow_header *header)
+{
+	slot->user = header->user;
+	slot->bytes = (uint32_t)bytes;
+	slot->block = 0;
+	slot->sender = header->sender;
+	slot->tag = header->tag;
+	slot->route = 0;
+	slot->flags = 0;
+	if (bytes)
+		memcpy(slot->payload, data, bytes);
+}
+
+int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
+		const struct envelope *envelope, uint64_t deadline_ns, uint64_t *ret_position)
+{
+	struct segment *segment = channel->segment;
+	struct shm_slot *slot;
+	uint64_t position;
+	int rc = claim_slot(channel, deadline_ns, &position);
+
 	if (rc < 0)
 		return rc;
-	slot = ring_slot(&channel->ring, attempt.position);
-	slot->user = envelope->header.user;
-	slot->bytes = (uint32_t)bytes;
-	slot->block = block;
-	slot->sender = envelope->header.sender;
-	slot->tag = envelope->header.tag;
+	slot = ring_slot(&channel->ring, position);
+	fill(slot, data, block ? 0 : bytes, &envelope->header);
 	slot->route = envelope->route;
-	slot->flags = envelope->flags | (block ? SLOT_BLOCK : 0);
-	if (block)	/* from here on it is the slot's, also if we die before publishing */
+	slot->flags = envelope->flags;
+	if (block) {	/* from here on it is the slot's, also if we die before publishing */
+		slot->bytes = (uint32_t)bytes;
+		slot->flags |= SLOT_BLOCK;
+		slot->block = block;
 		heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 			  channel_queued_word(channel->index, ring_index(&channel->ring, slot),
-					      attempt.position));
-	else if (bytes)
-		memcpy(slot->payload, data, bytes);
-	ring_publish(&channel->ring, attempt.position);
+					      position));
+	}
+	ring_publish(&channel->ring, position);
 	wait_notify(&channel->ring.shm->wait_in, segment->bell);
 	if (ret_position)
-		*ret_position = attempt.position;
+		*ret_position = position;
+	return 0;
+}
+
+/* Claim a slot without waiting, as long as there is room. */
+static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
+{
+	return channel_is_open(channel->ring.shm, channel->generation) &&
+	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position);
+}
+
+int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
+		    uint32_t sender, uint64_t deadline_ns, size_t *ret_done)
+{
+	struct ring *ring = &channel->ring;
+	uint64_t position;
+	size_t done = 0;
+	int rc = claim_slot(channel, deadline_ns, &position);
+
+	if (rc < 0)
+		return rc;
+	count = count < NOTIFY_EVERY ? count : NOTIFY_EVERY;
+	do {
+		struct dhow_header header = items[done].header;
+
+		header.sender = sender;
+		fill(ring_slot(ring, position), items[done].data, items[done].bytes, &header);
+		ring_publish_one_of_many(ring, position);
+		done++;
+	} while (done < count && items[done].bytes <= ring->inline_bytes &&
+		 claim_more(channel, &position));
+	wait_notify_many(&ring->shm->wait_in, channel->segment->bell, (int)done);
+	*ret_done = done;
 	return 0;
 }
 
@@ -117,6 +176,12 @@ int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm
 	return 0;
 }
 
+bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
+			uint64_t *ret_word)
+{
+	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
+}
+
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
 {
 	struct segment *segment = channel->segment;
@@ -131,27 +196,43 @@ void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
 	return heap_data(segment, block);
 }
 
+/* The block of a claimed slot becomes ours before the slot is free; if we die in between,
+ * recover() finds the slot still READING and gives the block back to it. 0: it has none. */
+static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *slot,
+			   uint64_t word)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
+	bool had = block && heap_valid(segment, block) &&
+		   heap_pass(segment, block,
+			     channel_queued_word(channel->index, ring_index(&channel->ring, slot),
+						 WORD_SERIAL(word)),
+			     WORD(0, BLOCK_OWNED, segment->me));
+
+	return had ? block : 0;
+}
+
 bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    bool keep_block)
 {
 	struct segment *segment = channel->segment;
-	const uint64_t mine = WORD(0, BLOCK_OWNED, segment->me);
-	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
-	bool had = false;
+	uint32_t block = take_block(channel, slot, word);
 
-	/* The block is ours before the slot is free; if we die in between, recover() finds the
-	 * slot still READING and gives the block back to it. */
-	if (block && heap_valid(segment, block))
-		had = heap_pass(
-			segment, block,
-			channel_queued_word(channel->index, ring_index(&channel->ring, slot),
-					    WORD_SERIAL(word)),
-			mine);
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment->bell);
-	if (had && !keep_block)
-		heap_free(segment, block, mine);
-	return had;
+	if (block && !keep_block)
+		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
+	return block;
+}
+
+void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word)
+{
+	struct segment *segment = channel->segment;
+	uint32_t block = take_block(channel, slot, word);
+
+	ring_release_one_of_many(&channel->ring, slot, word);
+	if (block)
+		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 }
 
 struct block_attempt {

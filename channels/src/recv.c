@@ -44,13 +44,33 @@ static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, 
 	return 0;
 }
 
+/* Copy a claimed message. -EMSGSIZE: it was given back; -EPROTO: it is to be dropped. */
+static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+		    void *buffer, size_t room, size_t *ret_bytes, struct dhow_header *ret_header)
+{
+	const void *data = channel_payload(channel, slot);
+	uint32_t bytes = slot->bytes;
+
+	*ret_bytes = bytes;
+	if (!data)
+		return dhow_fail(-EPROTO, "a damaged message was dropped");
+	if (bytes > room) {
+		ring_give_back(&channel->ring, slot, word);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		return too_small(room, bytes);
+	}
+	if (bytes)
+		memcpy(buffer, data, bytes);
+	if (ret_header)
+		*ret_header = header_of(slot);
+	return 0;
+}
+
 int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
 	      struct dhow_header *ret_header, uint64_t deadline_ns)
 {
 	struct shm_slot *slot;
 	uint64_t word;
-	uint32_t bytes;
-	void *data;
 	int rc = known(channel);
 
 	if (rc < 0)
@@ -60,20 +80,48 @@ int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *r
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	data = channel_payload(channel, slot);
-	bytes = slot->bytes;
-	*ret_bytes = bytes;
-	if (data && bytes > room) {
-		ring_give_back(&channel->ring, slot, word);
-		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
-		return too_small(room, bytes);
+	rc = copy_out(channel, slot, word, buffer, room, ret_bytes, ret_header);
+	if (rc == 0 || rc == -EPROTO)
+		channel_finish(channel, slot, word, false);
+	return rc;
+}
+
+int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t count,
+		   uint64_t deadline_ns, size_t *ret_received)
+{
+	size_t received = 0;
+	struct shm_slot *slot;
+	uint64_t word;
+	int rc = known(channel);
+
+	if (rc < 0)
+		return rc;
+	if (count == 0)
+		return dhow_fail(-EINVAL, "a batch of no buffers");
+	if (channel->is_remote) {
+		rc = recv_remote(channel, items->data, items->room, &items->bytes, &items->header,
+				 deadline_ns);
+		*ret_received = 1;
+		return rc;
 	}
-	if (data && bytes)
-		memcpy(buffer, data, bytes);
-	if (ret_header)
-		*ret_header = header_of(slot);
-	channel_finish(channel, slot, word, false);
-	return data ? 0 : dhow_fail(-EPROTO, "a damaged message was dropped");
+	rc = channel_claim(channel, deadline_ns, &slot, &word);
+	if (rc < 0)
+		return rc;
+	do {
+		struct dhow_item *item = &items[received];
+
+		rc = copy_out(channel, slot, word, item->data, item->room, &item->bytes,
+			      &item->header);
+		if (rc == -EMSGSIZE)
+			break;
+		channel_finish_one_of_many(channel, slot, word);
+		received += rc == 0;
+	} while (received < count && channel_claim_more(channel, &slot, &word));
+	wait_notify_many(&channel->ring.shm->wait_out, channel->segment->bell, (int)received);
+	if (received == 0)
+		return rc;
+	*ret_received = received;
+	return 0;
 }
 
 /* The message of a claimed slot as a message in hand, without its block. */

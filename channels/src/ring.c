@@ -6,9 +6,8 @@ enum {
 	/* A shared hint moves when its position is a multiple of this, or when somebody else was
 	 * there since our last time. Larger saves little and makes a newcomer walk further. */
 	HINT_EVERY = 16,
-	/* Slots whose lines are asked for at once: 16 lines, as many as a core can await. The
-	 * rate of one sender to one receiver was 10-12 M/s without, 24-28 with 4 to 16 (cores
-	 * 75 ns apart, 64 B). A power of two. */
+	/* A slot's lines are asked for this many positions before its use. One sender to one
+	 * receiver, 64 B, cores 75 ns apart: 10-12 M/s without, 26-33 with 4, 8 and 16. */
 	FETCH_AHEAD = 8,
 	/* A walk from a hint is at most a lap long, unless others go on meanwhile. */
 	WALK_LAPS = 2,
@@ -68,29 +67,29 @@ static inline void own_line(const void *at)
 #endif
 }
 
-/* Once in FETCH_AHEAD positions ask for the lines of the next ones, all together: a locked
- * instruction waits for lines that are on their way, so that one at a time would gain nothing.
- * Only for slots that the other end is certainly done with, or it would lose what it is about
- * to touch: those before its hint plus @reach. */
-static void fetch_ahead(const struct ring *ring, struct ring_end *mine,
-			const _Atomic uint64_t *other, uint64_t reach, uint64_t position)
+/* Ask for the lines of a slot of which the other end is certainly done, or it would lose what it
+ * is about to touch: one before the other's hint plus @reach. */
+static inline void fetch_ahead(const struct ring *ring, struct ring_end *mine,
+			       const _Atomic uint64_t *other, uint64_t reach, uint64_t position)
 {
-	uint64_t last = position + FETCH_AHEAD;
+	uint64_t wanted = position + FETCH_AHEAD;
+	const char *slot;
 
-	if (last >= atomic_load_explicit(&mine->safe, memory_order_relaxed)) {
-		uint64_t safe = atomic_load_explicit(other, memory_order_relaxed) + reach;
+	if (wanted >= atomic_load_explicit(&mine->safe, memory_order_relaxed)) {
+		uint64_t safe;
+
+		if (position % FETCH_AHEAD)
+			return;
+		safe = atomic_load_explicit(other, memory_order_relaxed) + reach;
 
 		atomic_store_explicit(&mine->safe, safe, memory_order_relaxed);
-		if (last >= safe)
+		if (wanted >= safe)
 			return;
 	}
-	while (++position <= last) {
-		const char *slot = (const char *)ring_slot(ring, position);
-
-		own_line(slot);
-		if (ring->stride > LAYOUT_LINE)
-			own_line(slot + LAYOUT_LINE);
-	}
+	slot = (const char *)ring_slot(ring, wanted);
+	own_line(slot);
+	if (ring->stride > LAYOUT_LINE)
+		own_line(slot + LAYOUT_LINE);
 }
 
 void ring_format(struct ring *ring)
@@ -141,10 +140,10 @@ bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint6
 
 	for (;; p++) {
 		struct shm_slot *slot = ring_slot(ring, p);
-		uint64_t word = WORD(p, SLOT_FREE, 0);
+		uint64_t word = WORD(p, SLOT_FREE, 0), mine = WORD(p, SLOT_WRITING, me);
 
-		if (look == RING_SWAP ? claim(slot, &word, WORD(p, SLOT_WRITING, me)) :
-					look_and_claim(ring, slot, &word, WORD(p, SLOT_WRITING, me)))
+		if (look == RING_SWAP ? claim(slot, &word, mine) :
+					look_and_claim(ring, slot, &word, mine))
 			break;
 		if (ahead(word, p) >= 0 && !is_lost(ring, start, p))
 			continue;	/* claimed by somebody else */
@@ -159,8 +158,6 @@ bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint6
 	}
 	move_on(&ring->write, tail, p + 1,
 		p != atomic_load_explicit(&ring->write.next, memory_order_relaxed));
-	if (p % FETCH_AHEAD == 0)
-		fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, p);
 	*ret_position = p;
 	return true;
 }
@@ -171,6 +168,15 @@ void ring_publish(struct ring *ring, uint64_t position)
 	 * seq_cst exchange: the change that wait_notify() tells about, see W1. */
 	atomic_exchange_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_READY, 0),
 				 memory_order_seq_cst);
+	fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, position);
+}
+
+void ring_publish_one_of_many(struct ring *ring, uint64_t position)
+{
+	/* R2, as above. */
+	atomic_store_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_READY, 0),
+			      memory_order_release);
+	fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, position);
 }
 
 /* A message that is to be given again; it comes before all others. */
@@ -209,8 +215,8 @@ static inline bool is_unread(uint64_t word, uint64_t p)
 	return distance < 0 || (distance == 0 && WORD_STATE(word) <= SLOT_WRITING);
 }
 
-bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
-		     uint64_t *ret_word)
+bool ring_claim_read(struct ring *ring, uint32_t me, enum ring_look look,
+		     struct shm_slot **ret_slot, uint64_t *ret_word)
 {
 	_Atomic uint64_t *head = &ring->shm->head;
 	uint64_t p, start;
@@ -221,7 +227,8 @@ bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
 		struct shm_slot *slot = ring_slot(ring, p);
 		uint64_t word = WORD(p, SLOT_READY, 0), mine = WORD(p, SLOT_READING, me);
 
-		if (look_and_claim(ring, slot, &word, mine)) {
+		if (look == RING_SWAP ? claim(slot, &word, mine) :
+					look_and_claim(ring, slot, &word, mine)) {
 			*ret_slot = slot;
 			*ret_word = mine;
 			break;
@@ -237,8 +244,7 @@ bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
 	}
 	move_on(&ring->read, head, p + 1,
 		p != atomic_load_explicit(&ring->read.next, memory_order_relaxed));
-	if (p % FETCH_AHEAD == 0)
-		fetch_ahead(ring, &ring->read, &ring->shm->tail, 0, p);
+	fetch_ahead(ring, &ring->read, &ring->shm->tail, 0, p);
 	return true;
 }
 
@@ -249,6 +255,14 @@ void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word)
 	atomic_exchange_explicit(&slot->word,
 				 WORD(WORD_SERIAL(word) + ring->capacity, SLOT_FREE, 0),
 				 memory_order_seq_cst);
+}
+
+void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t word)
+{
+	/* R1, as above. */
+	atomic_store_explicit(&slot->word,
+			      WORD(WORD_SERIAL(word) + ring->capacity, SLOT_FREE, 0),
+			      memory_order_release);
 }
 
 void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)

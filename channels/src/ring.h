@@ -10,7 +10,8 @@
  * p is the position, counted from 0; a slot's word holds it modulo 2^32. Positions are
  * claimed in order, since a slot of position p is free only after p - capacity was. head
  * and tail are hints, shared ones and one of each in every handle: they never pass a position
- * that is not claimed, and from the later of the two one walks to the true place. What was proved of this scheme and how: docs/memory-model.md.
+ * that is not claimed, and from the later of the two one walks to the true place. What was
+ * proved of this scheme and how: docs/memory-model.md.
  * Algorithm: D. Vyukov's bounded MPMC queue, with the claim moved from the index into the
  * slot's word so that it names its owner.
  */
@@ -55,19 +56,24 @@ static inline uint32_t ring_index(const struct ring *ring, const struct shm_slot
 
 void ring_format(struct ring *ring);
 
-/* How to look for a free slot. By a swap, its line moves once if all is well; but who looks
- * again and again should read first: a swap takes the line from its owner even in vain. */
+/* How to look at a slot: by a swap, its line moves once if all is well; but who may find it not
+ * ready should read first, since a swap takes the line from its owner even in vain. */
 enum ring_look { RING_SWAP, RING_READ };
 
 /* Claim the next slot for writing. False: full. */
 bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint64_t *ret_position);
 void ring_publish(struct ring *ring, uint64_t position);
+/* The same without the exchange; wait_notify_many() must follow. */
+void ring_publish_one_of_many(struct ring *ring, uint64_t position);
 
 /* Claim the next message for reading. False: none. *ret_word is the slot's word now. */
-bool ring_claim_read(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
-		     uint64_t *ret_word);
-/* Done with it: the slot is free. / Give it back to be read next. */
+bool ring_claim_read(struct ring *ring, uint32_t me, enum ring_look look,
+		     struct shm_slot **ret_slot, uint64_t *ret_word);
+/* Done with it: the slot is free. */
 void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word);
+/* The same without the exchange; wait_notify_many() must follow. */
+void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t word);
+/* Give it back, to be read next. */
 void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word);
 
 /* The slot and word of the message that would be claimed next; false: none. */

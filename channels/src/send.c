@@ -97,6 +97,35 @@ int dhow_send(struct dhow_channel *channel, const void *data, size_t bytes, uint
 	return dhow_send_with(channel, data, bytes, NULL, DHOW_DEFAULT_RETURN, deadline_ns);
 }
 
+int dhow_send_many(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
+		   uint64_t deadline_ns, size_t *ret_sent)
+{
+	size_t sent = 0, run = 0;
+	int rc = liveness_check(channel->segment);
+
+	if (rc < 0)
+		return dhow_fail(rc, "%s", dhow_strerror(rc));
+	if (count == 0)
+		return dhow_fail(-EINVAL, "a batch of no messages");
+	for (; sent < count && rc == 0; sent += run) {
+		const struct dhow_item *item = &items[sent];
+
+		run = 1;
+		if (channel->is_remote || item->bytes > channel->ring.inline_bytes)
+			rc = dhow_send_with(channel, item->data, item->bytes, &item->header,
+					    DHOW_DEFAULT_RETURN, deadline_ns);
+		else
+			rc = channel_put_run(channel, item, count - sent, context_rank(),
+					     deadline_ns, &run);
+		if (rc < 0)
+			break;
+	}
+	if (sent == 0)
+		return rc;
+	*ret_sent = sent;
+	return 0;
+}
+
 int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message,
 		      enum dhow_return_when when, uint64_t deadline_ns)
 {

@@ -16,8 +16,8 @@
 enum {
 	/* Two processes that both fell asleep need two wake-ups (18-57 us each here, bench
 	 * channels, row wake) for a turn; spinning must be longer than that, or they never find
-	 * back from sleeping to spinning. */
-	SPIN_MAX_NS = 120000,
+	 * back from sleeping to spinning. A turn of two 1 MiB messages takes 160 us. */
+	SPIN_MAX_NS = 200000,
 	SPIN_MIN_NS = 1000,
 	SPINS_A_YIELD = 32,
 	YIELD_BUSY_NS = 3000,	/* a yield that took longer let somebody else run */
@@ -62,7 +62,7 @@ static void ring_bell(int bell)
 		return;
 }
 
-void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell)
+void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell, int count)
 {
 	if (seen & WAIT_WATCHED) {
 		atomic_fetch_and_explicit(word, ~(uint32_t)WAIT_WATCHED, memory_order_relaxed);
@@ -74,9 +74,9 @@ void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell)
 	/* First move the epoch: who announced himself and looked in vain, but does not sleep yet,
 	 * would fall asleep after our wake-up if the word were still what he wrote. */
 	seen = atomic_fetch_add_explicit(word, WAIT_EPOCH, memory_order_relaxed) + WAIT_EPOCH;
-	/* One message wakes one sleeper. When nobody slept the bit goes, unless somebody
+	/* One message wakes one sleeper. When fewer slept the bit goes, unless somebody
 	 * announced himself meanwhile: that moved the epoch and the exchange fails. */
-	if (futex(word, FUTEX_WAKE, 1, NULL) == 0)
+	if (futex(word, FUTEX_WAKE, (uint32_t)count, NULL) < count)
 		atomic_compare_exchange_strong_explicit(word, &seen,
 							seen & ~(uint32_t)WAIT_SLEEPING,
 							memory_order_relaxed, memory_order_relaxed);

@@ -22,8 +22,8 @@ enum { WAIT_SLEEPING = 1, WAIT_WATCHED = 2, WAIT_EPOCH = 4 };
 /* Announce @bit; the value to sleep on. */
 uint32_t wait_announce(_Atomic uint32_t *word, uint32_t bit);
 
-/* Slow path of wait_notify(). */
-void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell);
+/* Slow path of wait_notify(); wakes up to @count sleepers. */
+void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell, int count);
 
 /* Call after a seq_cst read-modify-write that made the condition true. @bell: eventfd or -1. */
 static inline void wait_notify(_Atomic uint32_t *word, int bell)
@@ -33,7 +33,19 @@ static inline void wait_notify(_Atomic uint32_t *word, int bell)
 	uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
 
 	if (__builtin_expect(seen & (WAIT_SLEEPING | WAIT_WATCHED), 0))
-		wait_wake(word, seen, bell);
+		wait_wake(word, seen, bell, 1);
+}
+
+/* Call after @count release stores that made the condition true for as many. */
+static inline void wait_notify_many(_Atomic uint32_t *word, int bell, int count)
+{
+	uint32_t seen;
+
+	/* W1, as above: the fence stands for the read-modify-write. */
+	atomic_thread_fence(memory_order_seq_cst);
+	seen = atomic_load_explicit(word, memory_order_relaxed);
+	if (__builtin_expect(seen & (WAIT_SLEEPING | WAIT_WATCHED), 0))
+		wait_wake(word, seen, bell, count);
 }
 
 /* Wake all who sleep on @word, whatever for. */

@@ -51,7 +51,7 @@ static bool pop(uint64_t *ret_value)
 	struct shm_slot *slot;
 	uint64_t word;
 
-	if (!ring_claim_read(&ring, ME, &slot, &word))
+	if (!ring_claim_read(&ring, ME, RING_READ, &slot, &word))
 		return false;
 	*ret_value = slot->user;
 	ring_release(&ring, slot, word);
@@ -116,7 +116,7 @@ Test(ring, message_given_back_comes_first)
 
 	for (uint64_t i = 0; i < 3; i++)
 		push(i);
-	cr_assert(ring_claim_read(&ring, ME, &slot, &word));
+	cr_assert(ring_claim_read(&ring, ME, RING_READ, &slot, &word));
 	pop(&value);
 	cr_assert_eq(value, 1);
 	ring_give_back(&ring, slot, word);
@@ -159,7 +159,7 @@ Test(ring, lent_slot_blocks_only_its_own_position)
 	uint64_t word, value;
 
 	push(0);
-	cr_assert(ring_claim_read(&ring, ME, &slot, &word));
+	cr_assert(ring_claim_read(&ring, ME, RING_READ, &slot, &word));
 	for (uint64_t i = 1; i < 4; i++)
 		cr_assert(push(i));
 	cr_assert_not(push(4));

@@ -140,6 +140,19 @@ int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message
 		      enum dhow_return_when when, uint64_t deadline_ns);
 
 /**
+ * dhow_send_many - copy several messages into a channel, in their order.
+ * @items: @count messages of 0 to the pool's block_max bytes each; borrowed for the call.
+ * @ret_sent: how many are in the channel when 0 is returned: all, or fewer (at least one)
+ *            because the deadline passed or one of them failed; the next call tells why.
+ *
+ * Not one step: others' messages may come in between, and a killed sender's first ones stay.
+ * Cost: as dhow_send(), less what several messages share: about 10 ns each instead of 20.
+ * Thread-safe. Return: 0; -EINVAL @count is 0; else as dhow_send(), and nothing was sent.
+ */
+int dhow_send_many(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
+		   uint64_t deadline_ns, size_t *ret_sent);
+
+/**
  * dhow_flush - wait until all that this handle sent is deposited.
  *
  * Reports the failure of a message that was accepted earlier.
@@ -158,6 +171,18 @@ int dhow_flush(struct dhow_channel *channel, uint64_t deadline_ns);
  */
 int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
 	      struct dhow_header *ret_header, uint64_t deadline_ns);
+
+/**
+ * dhow_recv_many - take the next messages by copy (at most once).
+ * @items: @count buffers, each of `room` bytes at `data`; bytes and header are filled in.
+ * @ret_received: how many were taken: those that were there, at least one.
+ *
+ * Waits for the first one only. From another node one message is taken at a time.
+ * Thread-safe. Return: 0; -EINVAL @count is 0; -EMSGSIZE the first buffer is too small for
+ * the next message (its `bytes` says what is needed), which stays; and the errors above.
+ */
+int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t count,
+		   uint64_t deadline_ns, size_t *ret_received);
 
 /**
  * dhow_recv_message - take the next message with its block, without a copy.

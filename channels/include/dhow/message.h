@@ -21,6 +21,14 @@ struct dhow_header {
 	uint64_t user;		/* free for the application */
 };
 
+/* One message of a batch. */
+struct dhow_item {
+	void *data;		/* sending: its bytes; receiving: room for them; borrowed */
+	size_t bytes;		/* payload; receiving: filled in */
+	size_t room;		/* receiving: of @data; sending: ignored */
+	struct dhow_header header;	/* receiving: filled in; sending: sender is ignored */
+};
+
 /*
  * A message in hand: @data points into shared memory. The struct itself is the
  * caller's and may be moved; only one copy of it may be given back or away.
