@@ -8,6 +8,7 @@
 
 #include "src/context.h"
 #include "src/heap.h"
+#include "src/waitset.h"
 
 enum {
 	CAPACITY_DEFAULT = 128,
@@ -143,6 +144,8 @@ static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, 
 
 void channel_free(struct dhow_channel *channel)
 {
+	if (channel->watched)
+		waitset_forget(channel);
 	drop(channel->segment, channel->index);
 	free(channel);
 }
@@ -156,8 +159,8 @@ int channel_close_for_all(struct dhow_channel *channel)
 		    &shm->word, &open, WORD(channel->generation, CHANNEL_CLOSED, 0),
 		    memory_order_seq_cst, memory_order_relaxed))
 		return dhow_fail(-EPIPE, "the channel was destroyed already");
-	wait_wake_all(&shm->wait_in, channel->segment->bell);
-	wait_wake_all(&shm->wait_out, channel->segment->bell);
+	wait_wake_all(&shm->wait_in, channel->segment);
+	wait_wake_all(&shm->wait_out, channel->segment);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct dhow_channel {
 	struct dhow_address address;
 	struct remote remote;
 	char name[DHOW_NAME_MAX + 1];	/* if we published it */
+	unsigned watched;	/* wait-sets it is in; guarded by their lock */
 };
 
 /* What a message carries besides its bytes. */
@@ -54,6 +55,12 @@ static inline uint64_t channel_slots_word(uint32_t index, uint32_t generation)
 
 /* View of a table entry, checked. -EPROTO: damaged. */
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring);
+/* Does process @process hold it open? */
+static inline bool channel_has_user(const struct shm_channel *shm, unsigned process)
+{
+	return atomic_load_explicit(&shm->users[process / 64], memory_order_seq_cst) >>
+		       (process % 64) & 1;
+}
 /* Process @process no longer holds it open; the last one of a closed channel reaps it. */
 void channel_drop_user(struct segment *segment, uint32_t index, unsigned process);
 /* Reap it if it is closed and nobody holds it open. */
@@ -98,6 +105,8 @@ void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *s
 				uint64_t word);
 /* Payload of a claimed slot, checked. NULL: damaged. */
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot);
+/* Those of @events that are true now, and DHOW_CLOSED. Wakes nobody. */
+unsigned channel_events(struct dhow_channel *channel, unsigned events);
 /* A block with room for @bytes, waiting for memory. */
 int channel_block(struct segment *segment, size_t bytes, uint64_t deadline_ns, uint32_t *ret_block);
 

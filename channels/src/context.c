@@ -68,7 +68,7 @@ static int add_pool(int fd, struct dhow_pool **ret_pool)
 		return dhow_fail(rc, "%s", err.text);
 	}
 	pool->segment.slot = slot;
-	pool->segment.bell = ctx.bell;
+	pool->segment.agent_bell = ctx.bell;
 	rc = thread_enter(&pool->segment, ctx.rank);
 	if (rc < 0) {
 		pool->segment.fd = -1;

@@ -96,7 +96,7 @@ void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t
 
 int gateway_bell(const struct dhow_gateway *gateway)
 {
-	return gateway->segment->bell;
+	return gateway->segment->agent_bell;
 }
 
 int gateway_daemon(const struct dhow_gateway *gateway)
@@ -118,7 +118,7 @@ bool gateway_arm(struct dhow_gateway *gateway)
 	struct shm_slot *slot;
 	uint64_t word, count;
 
-	if (read(gateway->segment->bell, &count, sizeof(count)) < 0 && errno != EAGAIN)
+	if (read(gateway->segment->agent_bell, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return true;
 	wait_announce(&ring->shm->wait_in, WAIT_WATCHED);
 	return ring_next(ring, &slot, &word) || has_orphans(gateway);
@@ -262,7 +262,7 @@ static void set_counter(struct shm_stream *stream, _Atomic uint64_t *counter, ui
 {
 	atomic_exchange_explicit(counter, count, memory_order_seq_cst);
 	if (atomic_load_explicit(&stream->wait, memory_order_seq_cst) & WAIT_SLEEPING)
-		wait_wake_all(&stream->wait, -1);
+		wait_wake_all(&stream->wait, NULL);
 }
 
 void gateway_deposited(struct dhow_gateway *gateway, uint32_t index, uint64_t count)
@@ -288,7 +288,7 @@ void gateway_fail(struct dhow_gateway *gateway, uint32_t index, int rc)
 	if (!stream)
 		return;
 	atomic_exchange_explicit(&stream->error, rc, memory_order_seq_cst);
-	wait_wake_all(&stream->wait, -1);
+	wait_wake_all(&stream->wait, NULL);
 }
 
 void gateway_forget(struct dhow_gateway *gateway, uint32_t index)
@@ -399,7 +399,7 @@ void gateway_answer(struct dhow_gateway *gateway, uint32_t index, uint32_t seria
 	/* R8: pairs with A8 in try_answer(); seq_cst for wait_notify(), see W1. */
 	atomic_exchange_explicit(&request->word, WORD(serial, REQUEST_DONE, owner),
 				 memory_order_seq_cst);
-	wait_notify(&request->wait, -1);
+	wait_notify(&request->wait, segment);
 	if (liveness_dead(segment, owner)) {
 		uint64_t done = WORD(serial, REQUEST_DONE, owner);
 
@@ -500,7 +500,7 @@ void gateway_watch(struct dhow_gateway *gateway, struct dhow_channel *channel, u
 		wait_announce(&channel->ring.shm->wait_out, WAIT_WATCHED);
 	/* It may have become true before we announced ourselves. */
 	if (dhow_poll(channel, events, DHOW_TRY, &now) == 0 &&
-	    write(gateway->segment->bell, &one, sizeof(one)) < 0)
+	    write(gateway->segment->agent_bell, &one, sizeof(one)) < 0)
 		return;	/* EAGAIN: it rings already */
 }
 

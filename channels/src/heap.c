@@ -160,7 +160,7 @@ static uint32_t find_level(struct segment *segment, unsigned order, unsigned sta
 static void tell_waiters(struct segment *segment)
 {
 	if (atomic_load_explicit(&segment->shm->wait_block, memory_order_seq_cst) & WAIT_SLEEPING)
-		wait_wake_all(&segment->shm->wait_block, segment->bell);
+		wait_wake_all(&segment->shm->wait_block, segment);
 }
 
 /* Split @block, which we hold CHANGING, down to @order; the left-most part is ours. */
@@ -335,7 +335,7 @@ void heap_recover(struct segment *segment, uint32_t dead)
 			break;
 		}
 	}
-	wait_wake_all(&segment->shm->wait_block, segment->bell);
+	wait_wake_all(&segment->shm->wait_block, segment);
 }
 
 void heap_stats(const struct segment *segment, struct heap_stats *ret_stats)

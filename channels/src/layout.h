@@ -23,7 +23,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 1,
+	LAYOUT_VERSION = 2,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
@@ -50,6 +50,10 @@ struct shm_process {
 	_Atomic uint32_t id;		/* owner id: generation << 9 | index */
 	_Atomic int32_t pid;
 	_Atomic uint32_t rank;
+	/* written by: whoever has news for it, see bell.h */
+	alignas(LAYOUT_LINE) _Atomic uint32_t bell;	/* wait word: a bit of rung was set */
+	/* bit = channel that changed; LAYOUT_GATEWAY: a request was answered */
+	alignas(LAYOUT_PAIR) _Atomic uint64_t rung[LAYOUT_CHANNELS / 64];
 };
 
 /* written by: the thread itself */
@@ -57,7 +61,7 @@ struct shm_thread {
 	alignas(LAYOUT_PAIR) pthread_mutex_t life;	/* robust; held while the thread lives */
 	_Atomic uint32_t process;	/* owner id of its process */
 };
-_Static_assert(sizeof(struct shm_process) == LAYOUT_PAIR, "one pair of lines");
+_Static_assert(sizeof(struct shm_process) == 2 * LAYOUT_PAIR, "two pairs of lines");
 _Static_assert(sizeof(struct shm_thread) == LAYOUT_PAIR, "one pair of lines");
 
 /* A slot: word and small payload share a line, so one line moves per small message. */
@@ -93,6 +97,8 @@ struct shm_channel {
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_out;	/* for a free slot */
 	/* which processes hold it open; bit = index in the process table */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t users[LAYOUT_PROCESSES / 64];
+	/* which of them watch it in a wait-set; written by: the watcher, see bell.h */
+	_Atomic uint64_t watchers[LAYOUT_PROCESSES / 64];
 };
 
 enum stream_state { STREAM_FREE, STREAM_MAKING, STREAM_OPEN, STREAM_CLOSING, STREAM_CLOSED };

@@ -122,7 +122,7 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 					      position));
 	}
 	ring_publish(&channel->ring, position);
-	wait_notify(&channel->ring.shm->wait_in, segment->bell);
+	wait_notify(&channel->ring.shm->wait_in, segment);
 	if (ret_position)
 		*ret_position = position;
 	return 0;
@@ -155,7 +155,7 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 		done++;
 	} while (done < count && items[done].bytes <= ring->inline_bytes &&
 		 claim_more(channel, &position));
-	wait_notify_many(&ring->shm->wait_in, channel->segment->bell, (int)done);
+	wait_notify_many(&ring->shm->wait_in, channel->segment, (int)done);
 	*ret_done = done;
 	return 0;
 }
@@ -219,7 +219,7 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 	uint32_t block = take_block(channel, slot, word);
 
 	ring_release(&channel->ring, slot, word);
-	wait_notify(&channel->ring.shm->wait_out, segment->bell);
+	wait_notify(&channel->ring.shm->wait_out, segment);
 	if (block && !keep_block)
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;

@@ -279,7 +279,7 @@ static int make_segment(struct dhow_node_service *service)
 		rc = segment_map(service->fd, &service->segment, &err);
 	if (rc < 0)
 		return dhow_fail(rc, "%s", err.text);
-	service->segment.bell = service->bell;
+	service->segment.agent_bell = service->bell;
 	rc = liveness_enter(&service->segment, UINT32_MAX);
 	if (rc == 0)
 		rc = channel_make(&service->segment, &attr, LAYOUT_GATEWAY, &gateway);

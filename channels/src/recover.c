@@ -8,6 +8,7 @@
  */
 #include "src/recover.h"
 
+#include "src/bell.h"
 #include "src/channel.h"
 #include "src/heap.h"
 #include "src/remote.h"
@@ -64,8 +65,8 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 	if (again)
 		atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
 	if (changed || again) {
-		wait_wake_all(&ring->shm->wait_in, segment->bell);
-		wait_wake_all(&ring->shm->wait_out, segment->bell);
+		wait_wake_all(&ring->shm->wait_in, segment);
+		wait_wake_all(&ring->shm->wait_out, segment);
 	}
 }
 
@@ -87,6 +88,7 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 	unsigned state = WORD_STATE(word);
 	struct ring ring;
 
+	bell_unwatch(segment, index, dead & (LAYOUT_PROCESSES - 1));
 	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING)
 		undo_making(segment, index, word);
 	if (WORD_OWNER(word) == dead && state == CHANNEL_REAPING) {
@@ -94,8 +96,12 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 		state = CHANNEL_CLOSED;
 	}
 	if ((state == CHANNEL_OPEN || state == CHANNEL_CLOSED) &&
-	    channel_ring(segment, index, &ring) == 0)
+	    channel_ring(segment, index, &ring) == 0) {
 		recover_slots(segment, index, &ring, dead);
+		/* If it was killed between a change and the wake-up, that is still owed. */
+		wait_notify(&shm->wait_in, segment);
+		wait_notify(&shm->wait_out, segment);
+	}
 	/* It may have died as the last one, after its mark was gone. */
 	if (state == CHANNEL_CLOSED)
 		channel_reap_unused(segment, index);

@@ -56,7 +56,7 @@ static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
 	if (bytes > room) {
 		ring_give_back(&channel->ring, slot, word);
-		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 		return too_small(room, bytes);
 	}
 	if (bytes)
@@ -117,7 +117,7 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 		channel_finish_one_of_many(channel, slot, word);
 		received += rc == 0;
 	} while (received < count && channel_claim_more(channel, &slot, &word));
-	wait_notify_many(&channel->ring.shm->wait_out, channel->segment->bell, (int)received);
+	wait_notify_many(&channel->ring.shm->wait_out, channel->segment, (int)received);
 	if (received == 0)
 		return rc;
 	*ret_received = received;
@@ -147,7 +147,7 @@ static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint
 		rc = channel_block(channel->segment, message.bytes, deadline_ns, &block);
 	if (rc < 0) {
 		ring_give_back(&channel->ring, slot, word);
-		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 		return rc;
 	}
 	if (block) {
@@ -248,7 +248,7 @@ int dhow_recv_cancel(struct dhow_channel *channel, struct dhow_message *message)
 	if (!slot)
 		return dhow_fail(-EINVAL, "not a message lent by dhow_recv_begin()");
 	ring_give_back(&channel->ring, slot, message->word_);
-	wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+	wait_notify(&channel->ring.shm->wait_in, channel->segment);
 	*message = (struct dhow_message){ .header = message->header };
 	return 0;
 }
@@ -341,7 +341,7 @@ int dhow_peek(struct dhow_channel *channel, void *buffer, size_t room, size_t *r
 		rc = wait_until(&channel->habit, &channel->ring.shm->wait_in, deadline_ns, try_peek,
 				&look);
 		/* A wake-up wakes one; it may have been meant for a receiver. */
-		wait_notify(&channel->ring.shm->wait_in, channel->segment->bell);
+		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 	}
 	if (rc < 0)
 		return rc;
@@ -351,23 +351,28 @@ int dhow_peek(struct dhow_channel *channel, void *buffer, size_t room, size_t *r
 	return 0;
 }
 
+unsigned channel_events(struct dhow_channel *channel, unsigned events)
+{
+	struct ring *ring = &channel->ring;
+	struct shm_slot *slot;
+	unsigned seen = 0;
+	uint64_t word;
+
+	if (atomic_load_explicit(&ring->shm->word, memory_order_seq_cst) !=
+	    WORD(channel->generation, CHANNEL_OPEN, 0))
+		seen |= DHOW_CLOSED;
+	if ((events & DHOW_IN) && ring_next(ring, &slot, &word))
+		seen |= DHOW_IN;
+	if ((events & DHOW_OUT) && ring_has_room(ring, 1))
+		seen |= DHOW_OUT;
+	return seen;
+}
+
 static int try_poll(void *arg)
 {
 	struct look *look = arg;
-	struct ring *ring = &look->channel->ring;
-	struct shm_slot *slot;
-	uint64_t word;
 
-	look->seen = 0;
-	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
-		    CHANNEL_OPEN ||
-	    WORD_SERIAL(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
-		    look->channel->generation)
-		look->seen |= DHOW_CLOSED;
-	if ((look->events & DHOW_IN) && ring_next(ring, &slot, &word))
-		look->seen |= DHOW_IN;
-	if ((look->events & DHOW_OUT) && ring_has_room(ring, 1))
-		look->seen |= DHOW_OUT;
+	look->seen = channel_events(look->channel, look->events);
 	return look->seen ? 0 : -EAGAIN;
 }
 
@@ -389,7 +394,7 @@ int dhow_poll(struct dhow_channel *channel, unsigned events, uint64_t deadline_n
 	/* For both, sleeping on the first is right: a channel without a message has room, unless
 	 * every slot is lent, and then the slices of wait_until() find it. */
 	rc = wait_until(&channel->habit, word, deadline_ns, try_poll, &look);
-	wait_notify(word, channel->segment->bell);
+	wait_notify(word, channel->segment);
 	if (rc == 0)
 		*ret_events = look.seen;
 	return rc;

@@ -10,6 +10,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/waitset.h"
 
 /* A deadline as the far node may need it longer: the answer travels. */
 enum { ANSWER_GRACE_MS = 2000 };
@@ -128,8 +129,10 @@ void remote_close(struct dhow_channel *channel)
 				      memory_order_release);
 		/* R6: pairs with A6 in gateway_next(). */
 		atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_seq_cst);
-		wait_notify(&channel->ring.shm->wait_in, segment->bell);
+		wait_notify(&channel->ring.shm->wait_in, segment);
 	}
+	if (channel->watched)
+		waitset_forget(channel);
 	pthread_mutex_destroy(&channel->remote.lock);
 	free(channel);
 }
@@ -256,20 +259,26 @@ static int try_answer(void *arg)
 	return agent_down(answer->segment) < 0 ? -EHOSTDOWN : -EAGAIN;
 }
 
+/* ANSWERING takes the agent less than a microsecond, unless it died in it. */
+static void await_answer(struct answer *answer)
+{
+	uint64_t limit = dhow_in_ms(100);
+
+	while (try_answer(answer) == -EAGAIN && base_now_ns() < limit)
+		sched_yield();
+}
+
 /* Withdraw a request. False: its answer came meanwhile. */
 static bool withdraw(struct answer *answer)
 {
 	uint32_t me = answer->segment->me;
 	uint64_t filled = WORD(answer->serial, REQUEST_FILLED, me);
-	uint64_t limit = dhow_in_ms(100);
 
 	if (atomic_compare_exchange_strong_explicit(&answer->request->word, &filled,
 						    WORD(answer->serial + 1, REQUEST_FREE, 0),
 						    memory_order_acq_rel, memory_order_relaxed))
 		return true;
-	/* ANSWERING takes the agent less than a microsecond, unless it died in it. */
-	while (try_answer(answer) == -EAGAIN && base_now_ns() < limit)
-		sched_yield();
+	await_answer(answer);
 	if (try_answer(answer) == 0)
 		return false;
 	atomic_store_explicit(&answer->request->word, WORD(answer->serial + 1, REQUEST_FREE, 0),
@@ -350,6 +359,110 @@ int remote_ask(struct dhow_channel *channel, enum gateway_op op, uint32_t events
 	return rc == -EAGAIN && deadline_ns ? -ETIMEDOUT : rc;
 }
 
+/* ---- questions of wait-sets ---- */
+
+int remote_watch_open(struct dhow_channel *channel, struct remote_watch *watch)
+{
+	struct segment *segment = channel->segment;
+	int rc = agent_down(segment);
+
+	*watch = (struct remote_watch){ .segment = segment };
+	if (rc == 0)
+		rc = claim_request(segment, &watch->request, &watch->serial);
+	return rc;
+}
+
+static void watch_ask(struct remote_watch *watch, const struct dhow_address *target,
+		      unsigned events)
+{
+	struct shm_request *request = watch->request;
+
+	request->target = *target;
+	request->op = GATEWAY_POLL;
+	request->events = events;
+	request->room = 0;
+	request->deadline_ns = DHOW_FOREVER;
+	request->block = 0;
+	atomic_store_explicit(&request->wait, WAIT_BELLS, memory_order_relaxed);
+	/* R9: pairs with A9 in gateway_ask(). Publishes the fields. */
+	atomic_store_explicit(&request->word,
+			      WORD(watch->serial, REQUEST_FILLED, watch->segment->me),
+			      memory_order_release);
+	watch->asked = true;
+	watch->sent = false;
+}
+
+/* The record is ours alone again. */
+static void watch_reuse(struct remote_watch *watch)
+{
+	watch->asked = false;
+	atomic_store_explicit(&watch->request->word,
+			      WORD(++watch->serial, REQUEST_CLAIMED, watch->segment->me),
+			      memory_order_release);
+}
+
+unsigned remote_watch_look(struct remote_watch *watch, struct dhow_channel *channel,
+			   unsigned events)
+{
+	const struct envelope envelope = { .flags = SLOT_REQUEST,
+					   .route = (uint32_t)(watch->request -
+							       watch->segment->requests) };
+	uint64_t word;
+	unsigned now;
+	int rc;
+
+	if (!watch->asked)
+		watch_ask(watch, &channel->address, events);
+	/* If the gateway is full, the next look tries again. */
+	if (!watch->sent)
+		watch->sent = channel_put(channel, NULL, 0, 0, &envelope, DHOW_TRY, NULL) == 0;
+	/* A8: pairs with R8 in gateway_answer(); seq_cst: the look after bell_clear(), see B2. */
+	word = atomic_load_explicit(&watch->request->word, memory_order_seq_cst);
+	if (WORD_STATE(word) != REQUEST_DONE)
+		return agent_down(watch->segment) < 0 ? DHOW_CLOSED : 0;
+	rc = watch->request->rc;
+	now = watch->request->ret_events & (events | DHOW_CLOSED);
+	watch_reuse(watch);
+	if (rc == 0)
+		return now;
+	/* What passes is asked again at the next look. */
+	return rc == -EPIPE || rc == -ESTALE || rc == -EHOSTDOWN || rc == -EHOSTUNREACH ?
+		       DHOW_CLOSED :
+		       0;
+}
+
+void remote_watch_stop(struct remote_watch *watch)
+{
+	struct answer answer = { .segment = watch->segment,
+				 .request = watch->request,
+				 .serial = watch->serial };
+	uint64_t filled = WORD(watch->serial, REQUEST_FILLED, watch->segment->me);
+
+	watch->ready = 0;
+	if (!watch->asked)
+		return;
+	if (atomic_compare_exchange_strong_explicit(
+		    &watch->request->word, &filled,
+		    WORD(watch->serial + 1, REQUEST_CLAIMED, watch->segment->me),
+		    memory_order_acq_rel, memory_order_relaxed)) {
+		watch->serial++;
+		watch->asked = false;
+		return;
+	}
+	await_answer(&answer);
+	watch_reuse(watch);
+}
+
+void remote_watch_close(struct remote_watch *watch)
+{
+	if (!watch->request)
+		return;
+	remote_watch_stop(watch);
+	atomic_store_explicit(&watch->request->word, WORD(watch->serial + 1, REQUEST_FREE, 0),
+			      memory_order_release);
+	watch->request = NULL;
+}
+
 void remote_wake_all(struct segment *segment)
 {
 	struct shm_channel *gateway = &segment->channels[LAYOUT_GATEWAY];
@@ -357,11 +470,11 @@ void remote_wake_all(struct segment *segment)
 	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
 		if (WORD_STATE(atomic_load_explicit(&segment->streams[i].word,
 						    memory_order_relaxed)) != STREAM_FREE)
-			wait_wake_all(&segment->streams[i].wait, -1);
+			wait_wake_all(&segment->streams[i].wait, NULL);
 	for (uint32_t i = 0; segment->requests && i < LAYOUT_REQUESTS; i++)
 		if (WORD_STATE(atomic_load_explicit(&segment->requests[i].word,
 						    memory_order_relaxed)) != REQUEST_FREE)
-			wait_wake_all(&segment->requests[i].wait, -1);
-	wait_wake_all(&gateway->wait_in, -1);
-	wait_wake_all(&gateway->wait_out, -1);
+			wait_wake_all(&segment->requests[i].wait, segment);
+	wait_wake_all(&gateway->wait_in, NULL);
+	wait_wake_all(&gateway->wait_out, NULL);
 }

@@ -23,6 +23,24 @@ int remote_flush(struct dhow_channel *channel, uint64_t deadline_ns);
 int remote_ask(struct dhow_channel *channel, enum gateway_op op, uint32_t events, uint64_t room,
 	       uint64_t deadline_ns, uint32_t *ret_events, struct dhow_message *ret_message);
 
+/* A question of a wait-set that lies at the home node until there is an answer, which rings
+ * this process's bell. The record is kept for the next question. */
+struct remote_watch {
+	struct segment *segment;
+	struct shm_request *request;	/* NULL: not open */
+	uint32_t serial;
+	bool asked;		/* the record is FILLED or further */
+	bool sent;		/* its index is in the gateway */
+	unsigned ready;		/* events of an answer; reset by who has reported them */
+};
+int remote_watch_open(struct dhow_channel *channel, struct remote_watch *watch);
+/* Ask if need be. Return: events, DHOW_CLOSED if the channel is out of reach; 0 none yet. */
+unsigned remote_watch_look(struct remote_watch *watch, struct dhow_channel *channel,
+			   unsigned events);
+/* Withdraw the question. / And give up the record. */
+void remote_watch_stop(struct remote_watch *watch);
+void remote_watch_close(struct remote_watch *watch);
+
 /* The agent died: wake everybody who waits for it. */
 void remote_wake_all(struct segment *segment);
 

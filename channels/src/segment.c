@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -205,7 +206,7 @@ static void take_offsets(struct segment *segment)
 
 int segment_map(int fd, struct segment *ret_segment, struct base_err *err)
 {
-	struct segment segment = { .fd = fd, .bell = -1 };
+	struct segment segment = { .fd = fd, .agent_bell = -1 };
 	struct stat status;
 	void *base;
 
@@ -235,6 +236,8 @@ void segment_unmap(struct segment *segment)
 	if (!segment->base)
 		return;
 	munmap(segment->base, segment->bytes);
+	free(segment->watch);
+	segment->watch = NULL;
 	if (segment->fd >= 0)
 		close(segment->fd);
 	segment->base = NULL;

@@ -16,7 +16,7 @@ struct segment {
 	unsigned char *base;
 	uint64_t bytes;
 	int fd;			/* kept to register with agents and to hand on; -1 none */
-	int bell;		/* eventfd of the node's agent, -1 none; borrowed */
+	int agent_bell;		/* eventfd of the node's agent, -1 none; borrowed */
 	uint32_t id;
 	uint32_t me;		/* owner id of this process, 0 = not entered */
 	unsigned slot;		/* index in the process's table of segments */
@@ -34,6 +34,7 @@ struct segment {
 	uint32_t nodes_count;
 	_Atomic uint32_t hints[64];	/* per order: block that this process freed last */
 	uint16_t handles[LAYOUT_CHANNELS];	/* open in this process; guarded in channel.c */
+	struct watch *watch;	/* who here watches its channels; NULL: nobody (bell.h) */
 };
 
 struct segment_options {

@@ -27,7 +27,7 @@ static int wait_taken(struct dhow_channel *channel, uint64_t position, uint64_t 
 	int rc = wait_until(&channel->habit, word, deadline_ns, try_taken, &taken);
 
 	/* A wake-up wakes one; it may have been meant for a sender that waits for room. */
-	wait_notify(word, channel->segment->bell);
+	wait_notify(word, channel->segment);
 	return rc;
 }
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "src/bell.h"
+#include "src/segment.h"
 
 enum {
 	/* Two processes that both fell asleep need two wake-ups (18-57 us each here, bench
@@ -53,7 +55,7 @@ uint32_t wait_announce(_Atomic uint32_t *word, uint32_t bit)
 	return value;
 }
 
-static void ring_bell(int bell)
+static void ring_agent(int bell)
 {
 	const uint64_t one = 1;
 
@@ -62,11 +64,13 @@ static void ring_bell(int bell)
 		return;
 }
 
-void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell, int count)
+void wait_wake(_Atomic uint32_t *word, uint32_t seen, struct segment *segment, int count)
 {
+	if ((seen & WAIT_BELLS) && segment)
+		bell_ring(segment, word, seen);
 	if (seen & WAIT_WATCHED) {
 		atomic_fetch_and_explicit(word, ~(uint32_t)WAIT_WATCHED, memory_order_relaxed);
-		ring_bell(bell);
+		ring_agent(segment ? segment->agent_bell : -1);
 		seen &= ~(uint32_t)WAIT_WATCHED;
 	}
 	if (!(seen & WAIT_SLEEPING))
@@ -82,13 +86,15 @@ void wait_wake(_Atomic uint32_t *word, uint32_t seen, int bell, int count)
 							memory_order_relaxed, memory_order_relaxed);
 }
 
-void wait_wake_all(_Atomic uint32_t *word, int bell)
+void wait_wake_all(_Atomic uint32_t *word, struct segment *segment)
 {
 	uint32_t seen = atomic_fetch_and_explicit(
 		word, ~(uint32_t)(WAIT_WATCHED | WAIT_SLEEPING), memory_order_seq_cst);
 
-	if (seen & WAIT_WATCHED)
-		ring_bell(bell);
+	if ((seen & WAIT_BELLS) && segment)
+		bell_ring(segment, word, seen & ~(uint32_t)(WAIT_WATCHED | WAIT_SLEEPING));
+	if ((seen & WAIT_WATCHED) && segment)
+		ring_agent(segment->agent_bell);
 	futex(word, FUTEX_WAKE, INT_MAX, NULL);
 }
 
@@ -214,6 +220,64 @@ int wait_until(struct wait_habit *habit, _Atomic uint32_t *word, uint64_t deadli
 	rc = sleep_until(word, deadline_ns, attempt, arg);
 	learn(habit, base_now_ns() - begin);
 	return rc;
+}
+
+/* ---- many words ---- */
+
+int wait_spin(struct wait_habit *habit, uint64_t begin_ns, uint64_t deadline_ns, wait_try *attempt,
+	      void *arg)
+{
+	return habit->mode == DHOW_WAIT_SLEEP ? -EAGAIN :
+						spin(habit, begin_ns, deadline_ns, attempt, arg);
+}
+
+void wait_learn(struct wait_habit *habit, uint64_t waited_ns)
+{
+	learn(habit, waited_ns);
+}
+
+/* As the kernel has it; the headers we build on may not. */
+struct waiter {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t reserved;
+};
+enum { WAITER_32_BITS = 2, SYS_WAITV = 449, SHORT_SLICE_MS = 1 };
+
+static bool sleep_waitv(_Atomic uint32_t *const *words, const uint32_t *values, unsigned count,
+			const struct timespec *until)
+{
+	static _Atomic bool missing;	/* the kernel is older, or forbids it */
+	struct waiter waiters[WAIT_WORDS_MAX];
+
+	if (atomic_load_explicit(&missing, memory_order_relaxed))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		waiters[i] = (struct waiter){ .value = values[i],
+					      .address = (uintptr_t)words[i],
+					      .flags = WAITER_32_BITS };
+	if (syscall(SYS_WAITV, waiters, count, 0, until, CLOCK_MONOTONIC) >= 0 ||
+	    (errno != ENOSYS && errno != EPERM))
+		return true;
+	atomic_store_explicit(&missing, true, memory_order_relaxed);
+	return false;
+}
+
+void wait_sleep_any(_Atomic uint32_t *const *words, const uint32_t *values, unsigned count,
+		    uint64_t deadline_ns)
+{
+	uint64_t until = base_now_ns() + SLICE_MS * BASE_MS;
+	struct timespec when;
+
+	if (until > deadline_ns)
+		until = deadline_ns;
+	when.tv_sec = (time_t)(until / 1000000000u);
+	when.tv_nsec = (long)(until % 1000000000u);
+	if (count > 1 && sleep_waitv(words, values, count, &when))
+		return;
+	until = base_now_ns() + SHORT_SLICE_MS * BASE_MS;
+	sleep_on(words[0], values[0], count > 1 && until < deadline_ns ? until : deadline_ns);
 }
 
 uint64_t dhow_in_ms(uint64_t ms)

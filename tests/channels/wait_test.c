@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "src/segment.h"
 #include "src/wait.h"
 
 TestSuite(wait, .timeout = 30);
@@ -41,7 +42,7 @@ Test(wait, change_wakes_in_every_mode)
 		pthread_create(&thread, NULL, waiter, &wanted);
 		usleep(5000);
 		atomic_exchange(&condition, 1);
-		wait_notify(&word, -1);
+		wait_notify(&word, NULL);
 		pthread_join(thread, &result);
 		cr_assert_eq((long)result, 0);
 	}
@@ -58,21 +59,21 @@ Test(wait, try_does_not_wait_and_a_past_deadline_ends)
 
 Test(wait, watcher_hears_the_bell_once)
 {
-	int bell = eventfd(0, EFD_NONBLOCK);
+	struct segment segment = { .agent_bell = eventfd(0, EFD_NONBLOCK) };
 	uint64_t count;
 
 	wait_announce(&word, WAIT_WATCHED);
-	wait_notify(&word, bell);
-	wait_notify(&word, bell);
-	cr_assert_eq(read(bell, &count, sizeof(count)), 8);
+	wait_notify(&word, &segment);
+	wait_notify(&word, &segment);
+	cr_assert_eq(read(segment.agent_bell, &count, sizeof(count)), 8);
 	cr_assert_eq(count, 1u);
 	cr_assert_eq(atomic_load(&word) & (WAIT_WATCHED | WAIT_SLEEPING), 0u);
-	close(bell);
+	close(segment.agent_bell);
 }
 
 Test(wait, bit_of_a_dead_sleeper_goes_with_the_first_wake_up)
 {
 	wait_announce(&word, WAIT_SLEEPING);
-	wait_notify(&word, -1);
+	wait_notify(&word, NULL);
 	cr_assert_eq(atomic_load(&word) & WAIT_SLEEPING, 0u);
 }

@@ -243,7 +243,11 @@ void conformance_frames_pass_bulk(const struct fabric_ops *ops)
 	memories_open(&m, &pair.a, &pair.b, (size_t)COUNT * BYTES);
 	start_many(&pair, &m, all, COUNT, BYTES);
 	for (unsigned i = 0; i < FRAMES; i++) {
-		pair_send(&pair, &pair.a, 1000 + i * 1000, i);
+		size_t bytes = 1000 + i * 1000;
+
+		if (bytes > pair.a.caps.frame_max)
+			bytes = pair.a.caps.frame_max;
+		pair_send(&pair, &pair.a, bytes, i);
 		PAIR_UNTIL(&pair, pair.b.frames == i + 1);
 		before += count_done(all, 2 * COUNT) < 2 * COUNT;
 	}

@@ -38,7 +38,7 @@ static void setup(void)
 	memset(&kept, 0, sizeof(kept));
 	for (unsigned i = 0; i < MCX_THREADS; i++)
 		segments[i] = (struct segment){ .shm = &shm,
-						.bell = -1,
+						.agent_bell = -1,
 						.me = OWNER + i,
 						.tree = tree,
 						.data = data,

@@ -103,7 +103,7 @@ static int try_put(void *arg)
 		return -EAGAIN;
 	mcx_write(&ring_slot(move->ring, position)->user, move->number);
 	ring_publish(move->ring, position);
-	wait_notify(&shm.wait_in, -1);
+	wait_notify(&shm.wait_in, NULL);
 	sent |= 1u << move->number;
 	return 0;
 }
@@ -130,7 +130,7 @@ static int try_get(void *arg)
 		return -EAGAIN;
 	move->number = mcx_read(&slot->user);
 	ring_release(move->ring, slot, word);
-	wait_notify(&shm.wait_out, -1);
+	wait_notify(&shm.wait_out, NULL);
 	return 0;
 }
 
@@ -282,7 +282,7 @@ static void send_run(void)
 		ring_publish_one_of_many(ring, position);
 		sent |= 2u << count;
 	}
-	wait_notify_many(&shm.wait_in, -1, count);
+	wait_notify_many(&shm.wait_in, NULL, count);
 }
 
 static void receive_run(void)
@@ -296,7 +296,7 @@ static void receive_run(void)
 		note(2, mcx_read(&slot->user));
 		ring_release_one_of_many(ring, slot, word);
 	}
-	wait_notify_many(&shm.wait_out, -1, count);
+	wait_notify_many(&shm.wait_out, NULL, count);
 }
 
 /* Full, so that the sender must wait for the run to be taken. */
@@ -324,7 +324,7 @@ static void give_back(void)
 		return;
 	mcx_read(&slot->user);
 	ring_give_back(handle(1), slot, word);
-	wait_notify(&shm.wait_in, -1);
+	wait_notify(&shm.wait_in, NULL);
 }
 
 /* A dead writer's slot, on both sides of the channel at once. */

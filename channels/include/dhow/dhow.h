@@ -11,6 +11,7 @@
 #include <dhow/message.h>
 #include <dhow/pool.h>
 #include <dhow/wait.h>
+#include <dhow/waitset.h>
 
 #ifdef __cplusplus
 extern "C" {
