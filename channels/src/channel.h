@@ -103,8 +103,15 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 /* End one claim of several and free its block; wait_notify_many() on wait_out must follow. */
 void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot,
 				uint64_t word);
-/* Payload of a claimed slot, checked. NULL: damaged. */
-void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot);
+/* Where the payload of a claimed slot is. A slot is shared: it is read once, checked, and only
+ * what was checked is used. False: damaged. */
+struct payload {
+	void *data;
+	uint32_t bytes;
+	uint32_t block;		/* that it lies in; 0: in the slot */
+};
+bool channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
+		     struct payload *ret_payload);
 /* Those of @events that are true now, and DHOW_CLOSED. Wakes nobody. */
 unsigned channel_events(struct dhow_channel *channel, unsigned events);
 /* A block with room for @bytes, waiting for memory. */

@@ -160,17 +160,15 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 	struct dhow_channel *channel = gateway->channel;
 	struct shm_slot *slot;
 	uint64_t word;
-	void *data;
 
 	while (channel_claim(channel, DHOW_TRY, &slot, &word) == 0) {
-		struct gateway_item item = { .kind = GATEWAY_MESSAGE,
-					     .index = slot->route,
-					     .is_block = slot->flags & SLOT_BLOCK };
+		struct gateway_item item = { .kind = GATEWAY_MESSAGE, .index = slot->route };
+		struct payload payload;
+		bool whole = channel_payload(channel, slot, &payload);
 
-		data = channel_payload(channel, slot);
 		if (slot->flags & SLOT_REQUEST)
 			item.kind = GATEWAY_REQUEST;
-		if (!data || item.index >= (item.kind == GATEWAY_REQUEST ? LAYOUT_REQUESTS :
+		if (!whole || item.index >= (item.kind == GATEWAY_REQUEST ? LAYOUT_REQUESTS :
 									  LAYOUT_STREAMS)) {
 			channel_finish(channel, slot, word, false);
 			continue;
@@ -180,12 +178,13 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 			*ret_item = item;
 			return true;
 		}
+		item.is_block = payload.block != 0;
 		item.message = (struct dhow_message){
-			.data = data,
-			.bytes = slot->bytes,
+			.data = payload.data,
+			.bytes = payload.bytes,
 			.header = { .sender = slot->sender, .tag = slot->tag, .user = slot->user },
 			.segment_ = gateway->segment,
-			.block_ = item.is_block ? slot->block : 0,
+			.block_ = payload.block,
 			.slot_ = ring_index(&channel->ring, slot),
 			.word_ = word,
 		};

@@ -182,18 +182,37 @@ bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot
 	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
 }
 
-void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot)
+/* Once, whatever the compiler would like: another process may change it at any time. */
+static inline uint32_t read_once(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+/* The block of a slot, 0: none, or none of this pool. */
+static inline uint32_t block_of(const struct segment *segment, const struct shm_slot *slot)
+{
+	uint32_t block = read_once(&slot->block);
+
+	return (read_once(&slot->flags) & SLOT_BLOCK) && heap_valid(segment, block) ? block : 0;
+}
+
+bool channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
+		     struct payload *ret_payload)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = slot->block;
+	struct payload payload = { .bytes = read_once(&slot->bytes) };
+	uint64_t room = channel->ring.inline_bytes;
 
-	if (!(slot->flags & SLOT_BLOCK))
-		return slot->bytes <= channel->ring.inline_bytes ?
-			       (void *)(uintptr_t)slot->payload :
-			       NULL;
-	if (!heap_valid(segment, block) || slot->bytes > heap_bytes(segment, block))
-		return NULL;
-	return heap_data(segment, block);
+	payload.data = (void *)(uintptr_t)slot->payload;
+	if (read_once(&slot->flags) & SLOT_BLOCK) {
+		payload.block = block_of(segment, slot);
+		if (!payload.block)
+			return false;
+		payload.data = heap_data(segment, payload.block);
+		room = heap_bytes(segment, payload.block);
+	}
+	*ret_payload = payload;
+	return payload.bytes <= room;
 }
 
 /* The block of a claimed slot becomes ours before the slot is free; if we die in between,
@@ -202,8 +221,8 @@ static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *
 			   uint64_t word)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
-	bool had = block && heap_valid(segment, block) &&
+	uint32_t block = block_of(segment, slot);
+	bool had = block &&
 		   heap_pass(segment, block,
 			     channel_queued_word(channel->index, ring_index(&channel->ring, slot),
 						 WORD_SERIAL(word)),

@@ -48,19 +48,19 @@ static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, 
 static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    void *buffer, size_t room, size_t *ret_bytes, struct dhow_header *ret_header)
 {
-	const void *data = channel_payload(channel, slot);
-	uint32_t bytes = slot->bytes;
+	struct payload payload;
+	bool whole = channel_payload(channel, slot, &payload);
 
-	*ret_bytes = bytes;
-	if (!data)
+	if (!whole)
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
-	if (bytes > room) {
+	*ret_bytes = payload.bytes;
+	if (payload.bytes > room) {
 		ring_give_back(&channel->ring, slot, word);
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
-		return too_small(room, bytes);
+		return too_small(room, payload.bytes);
 	}
-	if (bytes)
-		memcpy(buffer, data, bytes);
+	if (payload.bytes)
+		memcpy(buffer, payload.data, payload.bytes);
 	if (ret_header)
 		*ret_header = header_of(slot);
 	return 0;
@@ -126,20 +126,20 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 
 /* The message of a claimed slot as a message in hand, without its block. */
 static struct dhow_message message_of(struct dhow_channel *channel, const struct shm_slot *slot,
-				      void *data)
+				      const struct payload *payload)
 {
-	return (struct dhow_message){ .data = data,
-				      .bytes = slot->bytes,
+	return (struct dhow_message){ .data = payload->data,
+				      .bytes = payload->bytes,
 				      .header = header_of(slot),
 				      .segment_ = channel->segment };
 }
 
 /* An inline payload moves to a block, taken beforehand so that nothing can fail after. */
 static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		       struct dhow_message *ret_message, uint64_t deadline_ns)
+		       const struct payload *payload, struct dhow_message *ret_message,
+		       uint64_t deadline_ns)
 {
-	struct dhow_message message = message_of(channel, slot, NULL);
-	void *data = channel_payload(channel, slot);
+	struct dhow_message message = message_of(channel, slot, payload);
 	uint32_t block = 0;
 	int rc = 0;
 
@@ -150,8 +150,10 @@ static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 		return rc;
 	}
+	message.data = NULL;
 	if (block) {
-		message.data = memcpy(heap_data(channel->segment, block), data, message.bytes);
+		message.data = memcpy(heap_data(channel->segment, block), payload->data,
+				      message.bytes);
 		message.block_ = block;
 	}
 	channel_finish(channel, slot, word, false);
@@ -164,8 +166,9 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
+	struct payload payload;
 	uint64_t word;
-	void *data;
+	bool whole;
 	int rc = known(channel);
 
 	if (rc < 0)
@@ -176,14 +179,14 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	data = channel_payload(channel, slot);
-	if (data && !(slot->flags & SLOT_BLOCK))
-		return recv_inline(channel, slot, word, ret_message, deadline_ns);
-	if (data) {
-		message = message_of(channel, slot, data);
-		message.block_ = slot->block;
+	whole = channel_payload(channel, slot, &payload);
+	if (whole && !payload.block)
+		return recv_inline(channel, slot, word, &payload, ret_message, deadline_ns);
+	if (whole) {
+		message = message_of(channel, slot, &payload);
+		message.block_ = payload.block;
 	}
-	if (!channel_finish(channel, slot, word, true))
+	if (!channel_finish(channel, slot, word, whole) || !whole)
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
 	*ret_message = message;
 	return 0;
@@ -194,8 +197,8 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
+	struct payload payload;
 	uint64_t word;
-	void *data;
 	int rc = known(channel);
 
 	if (rc < 0)
@@ -206,12 +209,11 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	data = channel_payload(channel, slot);
-	if (!data) {
+	if (!channel_payload(channel, slot, &payload)) {
 		channel_finish(channel, slot, word, false);
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
 	}
-	message = message_of(channel, slot, data);
+	message = message_of(channel, slot, &payload);
 	message.slot_ = ring_index(&channel->ring, slot);
 	message.word_ = word;
 	*ret_message = message;
