@@ -8,6 +8,7 @@
 #include "src/heap.h"
 #include "src/liveness.h"
 #include "src/recover.h"
+#include "src/seed.h"
 
 static int check_open(struct dhow_channel *channel)
 {
@@ -239,7 +240,7 @@ bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment);
-	if (block && !keep_block)
+	if (block && (!keep_block || SEEDED(7)))
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;
 }
