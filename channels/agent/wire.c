@@ -42,7 +42,7 @@ static const uint8_t fields[AGENT_RECORD_KINDS] = {
 	[AGENT_CANCEL] = 0,
 };
 
-static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 16, 12 };
+static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 20, 12 };
 
 void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes)
 {
@@ -213,6 +213,7 @@ size_t agent_record_encode(const struct agent_record *record, void *at, size_t r
 		agent_put(&cursor, record->header.sender, 4);
 		agent_put(&cursor, record->header.tag, 4);
 		agent_put(&cursor, record->header.user, 8);
+		agent_put(&cursor, record->header.flags, 4);
 	}
 	if (has & BULK) {
 		agent_put(&cursor, record->crc, 4);
@@ -258,6 +259,7 @@ int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_r
 		record.header.sender = (uint32_t)agent_get(&cursor, 4);
 		record.header.tag = (uint32_t)agent_get(&cursor, 4);
 		record.header.user = agent_get(&cursor, 8);
+		record.header.flags = (uint32_t)agent_get(&cursor, 4);
 	}
 	if (has & BULK) {
 		record.crc = (uint32_t)agent_get(&cursor, 4);

@@ -126,18 +126,25 @@ void channel_drop_user(struct segment *segment, uint32_t index, unsigned process
 	channel_reap_unused(segment, index);
 }
 
-static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
+struct dhow_channel *channel_handle(void)
 {
 	struct dhow_channel *channel = aligned_alloc(alignof(struct dhow_channel),
 						     sizeof(*channel));
 
+	return channel ? memset(channel, 0, sizeof(*channel)) : NULL;
+}
+
+static struct dhow_channel *new_handle(struct segment *segment, uint32_t index, uint32_t generation)
+{
+	struct dhow_channel *channel = channel_handle();
+
 	if (!channel)
 		return NULL;
-	memset(channel, 0, sizeof(*channel));
 	channel->segment = segment;
 	channel->index = index;
 	channel->generation = generation;
 	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
+	channel->habit.segment = segment;
 	channel->address = (struct dhow_address){ .job = segment->shm->job,
 						  .node = segment->shm->node,
 						  .segment = segment->id,
@@ -203,6 +210,8 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	shm->stride = stride;
 	shm->inline_bytes = stride - (uint32_t)sizeof(struct shm_slot);
 	atomic_store_explicit(&shm->retry_epoch, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->high_water, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);

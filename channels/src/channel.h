@@ -72,6 +72,8 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, 
 /* Attach to one of this node. -ESTALE. */
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 		   struct dhow_channel **ret_channel);
+/* Memory for a handle, cleared. NULL: none. */
+struct dhow_channel *channel_handle(void);
 void channel_free(struct dhow_channel *channel);
 /* Is the entry still that channel? */
 static inline bool channel_is_open(const struct shm_channel *shm, uint32_t generation)
@@ -79,6 +81,13 @@ static inline bool channel_is_open(const struct shm_channel *shm, uint32_t gener
 	/* A4: pairs with R4 in channel_make(). */
 	return atomic_load_explicit(&shm->word, memory_order_acquire) ==
 	       WORD(generation, CHANNEL_OPEN, 0);
+}
+/* May no more messages go in? */
+static inline bool channel_is_shut(const struct dhow_channel *channel)
+{
+	/* S2: pairs with S1 in dhow_channel_shut(), and with the claim of a slot: who shut it and
+	 * then finds it empty sees each claim whose owner did not see that it is shut. */
+	return atomic_load_explicit(&channel->ring.shm->shut, memory_order_seq_cst);
 }
 /* Mark it destroyed and wake all. -EPIPE: it was. */
 int channel_close_for_all(struct dhow_channel *channel);
@@ -97,21 +106,15 @@ int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm
 /* Claim one more without waiting; false: there is none. */
 bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
 			uint64_t *ret_word);
-/* End a claim; @keep_block: the block stays ours instead of being freed. False: no such block. */
-bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		    bool keep_block);
+/* End a claim; @keep_block: the block stays ours instead of being freed. Return: it, 0 = none. */
+uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+			bool keep_block);
 /* End one claim of several and free its block; wait_notify_many() on wait_out must follow. */
 void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot,
 				uint64_t word);
-/* Where the payload of a claimed slot is. A slot is shared: it is read once, checked, and only
- * what was checked is used. False: damaged. */
-struct payload {
-	void *data;
-	uint32_t bytes;
-	uint32_t block;		/* that it lies in; 0: in the slot */
-};
-bool channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
-		     struct payload *ret_payload);
+/* Payload of a claimed slot, its size and block (0: none), checked. NULL: damaged. */
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
+		      uint32_t *ret_bytes, uint32_t *ret_block);
 /* Those of @events that are true now, and DHOW_CLOSED. Wakes nobody. */
 unsigned channel_events(struct dhow_channel *channel, unsigned events);
 /* A block with room for @bytes, waiting for memory. */

@@ -160,15 +160,17 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 	struct dhow_channel *channel = gateway->channel;
 	struct shm_slot *slot;
 	uint64_t word;
+	void *data;
 
 	while (channel_claim(channel, DHOW_TRY, &slot, &word) == 0) {
 		struct gateway_item item = { .kind = GATEWAY_MESSAGE, .index = slot->route };
-		struct payload payload;
-		bool whole = channel_payload(channel, slot, &payload);
+		uint32_t bytes, block;
 
+		data = channel_payload(channel, slot, &bytes, &block);
+		item.is_block = block != 0;
 		if (slot->flags & SLOT_REQUEST)
 			item.kind = GATEWAY_REQUEST;
-		if (!whole || item.index >= (item.kind == GATEWAY_REQUEST ? LAYOUT_REQUESTS :
+		if (!data || item.index >= (item.kind == GATEWAY_REQUEST ? LAYOUT_REQUESTS :
 									  LAYOUT_STREAMS)) {
 			channel_finish(channel, slot, word, false);
 			continue;
@@ -178,13 +180,15 @@ static bool next_slot(struct dhow_gateway *gateway, struct gateway_item *ret_ite
 			*ret_item = item;
 			return true;
 		}
-		item.is_block = payload.block != 0;
 		item.message = (struct dhow_message){
-			.data = payload.data,
-			.bytes = payload.bytes,
-			.header = { .sender = slot->sender, .tag = slot->tag, .user = slot->user },
+			.data = data,
+			.bytes = bytes,
+			.header = { .sender = slot->sender,
+				    .tag = slot->tag,
+				    .user = slot->user,
+				    .flags = slot->flags & SLOT_HEADER_FLAGS },
 			.segment_ = gateway->segment,
-			.block_ = payload.block,
+			.block_ = block,
 			.slot_ = ring_index(&channel->ring, slot),
 			.word_ = word,
 		};
@@ -368,6 +372,7 @@ static void pass_block(struct dhow_gateway *gateway, struct shm_request *request
 	request->tag = message->header.tag;
 	request->user = message->header.user;
 	request->sender = message->header.sender;
+	request->flags = message->header.flags;
 	if (message->block_ && message->segment_ == segment &&
 	    heap_pass(segment, message->block_, WORD(0, BLOCK_OWNED, segment->me),
 		      WORD(0, BLOCK_OWNED, owner)))

@@ -19,11 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <dhow/message.h>
 #include <dhow/node.h>
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 2,
+	LAYOUT_VERSION = 3,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
@@ -60,13 +61,18 @@ struct shm_process {
 struct shm_thread {
 	alignas(LAYOUT_PAIR) pthread_mutex_t life;	/* robust; held while the thread lives */
 	_Atomic uint32_t process;	/* owner id of its process */
+	_Atomic uint64_t sleeps_on;	/* offset of the wait word, 0: it does not sleep */
 };
 _Static_assert(sizeof(struct shm_process) == 2 * LAYOUT_PAIR, "two pairs of lines");
 _Static_assert(sizeof(struct shm_thread) == LAYOUT_PAIR, "one pair of lines");
 
 /* A slot: word and small payload share a line, so one line moves per small message. */
 enum slot_state { SLOT_FREE, SLOT_WRITING, SLOT_READY, SLOT_READING, SLOT_TOMB, SLOT_RETRY };
-enum slot_flag { SLOT_BLOCK = 1 << 0, SLOT_REQUEST = 1 << 1 };
+enum slot_flag {
+	SLOT_BLOCK = 1 << 0,
+	SLOT_REQUEST = 1 << 1,
+	SLOT_HEADER_FLAGS = DHOW_URGENT,	/* those of the message's header */
+};
 struct shm_slot {
 	_Atomic uint64_t word;		/* serial: position in the queue, modulo 2^32 */
 	uint64_t user;
@@ -88,9 +94,11 @@ struct shm_channel {
 	uint32_t capacity;
 	uint32_t stride;		/* bytes of a slot */
 	uint32_t inline_bytes;
-	_Atomic uint32_t retry_epoch;	/* moves when a message is given again */
+	_Atomic uint32_t retry_epoch;	/* moves when a message is to come before others */
+	_Atomic uint32_t shut;		/* no more messages, see dhow_channel_shut() */
 	/* written by: senders, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t tail;
+	_Atomic uint64_t high_water;	/* written by: senders, now and then */
 	/* written by: receivers, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t head;
 	alignas(LAYOUT_PAIR) _Atomic uint32_t wait_in;	/* see wait.h: for a message */
@@ -135,6 +143,7 @@ struct shm_request {
 	uint32_t block;			/* 0 = none */
 	int32_t rc;
 	uint32_t ret_events;
+	uint32_t flags;
 	_Atomic uint32_t wait;
 };
 _Static_assert(sizeof(struct shm_stream) == LAYOUT_PAIR, "one pair of lines");

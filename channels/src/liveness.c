@@ -225,6 +225,7 @@ int liveness_register_thread(struct segment *segment)
 
 		if (is_held(&thread->life) || !life_take(&thread->life, &marked))
 			continue;
+		atomic_store_explicit(&thread->sleeps_on, 0, memory_order_relaxed);
 		atomic_store_explicit(&thread->process, segment->me, memory_order_release);
 		thread_entries[segment->slot] = thread;
 		liveness_known |= UINT64_C(1) << segment->slot;
@@ -232,6 +233,27 @@ int liveness_register_thread(struct segment *segment)
 		return 0;
 	}
 	return -ENFILE;
+}
+
+void liveness_sleeps(struct segment *segment, const _Atomic uint32_t *word)
+{
+	struct shm_thread *thread = thread_entries[segment->slot];
+	uint64_t offset = word ? (uint64_t)((const unsigned char *)word - segment->base) : 0;
+
+	if (thread)
+		atomic_store_explicit(&thread->sleeps_on, offset, memory_order_relaxed);
+}
+
+unsigned liveness_asleep(const struct segment *segment, const _Atomic uint32_t *word)
+{
+	uint64_t offset = (uint64_t)((const unsigned char *)word - segment->base);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < LAYOUT_THREADS; i++)
+		count += atomic_load_explicit(&segment->threads[i].sleeps_on,
+					      memory_order_relaxed) == offset &&
+			 is_held(&segment->threads[i].life);
+	return count;
 }
 
 void liveness_forget(struct segment *segment)

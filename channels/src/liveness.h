@@ -37,6 +37,10 @@ bool liveness_holds(const struct segment *segment, int pid);
 /* This thread uses @segment: make sure that it is known. 0; -ENFILE; -ENOTCONN (forked). */
 extern _Thread_local uint64_t liveness_known __attribute__((tls_model("initial-exec")));
 int liveness_register_thread(struct segment *segment);
+/* This thread is about to sleep on @word of @segment (NULL: no more). */
+void liveness_sleeps(struct segment *segment, const _Atomic uint32_t *word);
+/* How many threads alive sleep on it. */
+unsigned liveness_asleep(const struct segment *segment, const _Atomic uint32_t *word);
 /* The segment is unmapped: forget it in this thread; other threads must not use it. */
 void liveness_forget(struct segment *segment);
 

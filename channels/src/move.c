@@ -17,6 +17,17 @@ static int check_open(struct dhow_channel *channel)
 	return dhow_fail(-EPIPE, "the channel was destroyed");
 }
 
+/* After the claim, so that either we see that the channel is shut, or who shut it and then finds
+ * it empty sees our claim. */
+static int refuse_if_shut(struct dhow_channel *channel, uint64_t position)
+{
+	if (__builtin_expect(!channel_is_shut(channel), 1))
+		return 0;
+	ring_withdraw(&channel->ring, position);
+	wait_notify(&channel->ring.shm->wait_in, channel->segment);
+	return dhow_fail(-EPIPE, "the channel was shut");
+}
+
 /* The slot that a wait depends on belongs to a dead process: repair it. */
 static void look_for_dead(struct dhow_channel *channel, bool for_write)
 {
@@ -51,7 +62,7 @@ static int try_write(void *arg)
 		return rc;
 	if (ring_claim_write(&channel->ring, channel->segment->me,
 			     attempt->tries ? RING_READ : RING_SWAP, &attempt->position))
-		return 0;
+		return refuse_if_shut(channel, attempt->position);
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, true);
 	return -EAGAIN;
@@ -69,6 +80,9 @@ static int try_read(void *arg)
 	rc = check_open(channel);
 	if (rc < 0)
 		return rc;
+	/* Looked at again after the channel was seen to be shut: then nothing more can come. */
+	if (channel_is_shut(channel) && ring_is_empty(&channel->ring))
+		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, false);
 	return -EAGAIN;
@@ -95,7 +109,7 @@ static inline void fill(struct shm_slot *slot, const void *data, size_t bytes,
 	slot->sender = header->sender;
 	slot->tag = header->tag;
 	slot->route = 0;
-	slot->flags = 0;
+	slot->flags = header->flags;
 	if (bytes)
 		memcpy(slot->payload, data, bytes);
 }
@@ -113,7 +127,7 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	slot = ring_slot(&channel->ring, position);
 	fill(slot, data, block ? 0 : bytes, &envelope->header);
 	slot->route = envelope->route;
-	slot->flags = envelope->flags;
+	slot->flags |= envelope->flags;
 	if (block) {	/* from here on it is the slot's, also if we die before publishing */
 		slot->bytes = (uint32_t)bytes;
 		slot->flags |= SLOT_BLOCK;
@@ -122,7 +136,11 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 			  channel_queued_word(channel->index, ring_index(&channel->ring, slot),
 					      position));
 	}
-	ring_publish(&channel->ring, position);
+	/* What goes to another node is urgent there, not in the gateway. */
+	if ((envelope->header.flags & DHOW_URGENT) && !channel->is_remote)
+		ring_publish_urgent(&channel->ring, position);
+	else
+		ring_publish(&channel->ring, position);
 	wait_notify(&channel->ring.shm->wait_in, segment);
 	if (ret_position)
 		*ret_position = position;
@@ -133,7 +151,8 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
 	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position);
+	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
+	       refuse_if_shut(channel, *ret_position) == 0;
 }
 
 int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
@@ -155,6 +174,7 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 		ring_publish_one_of_many(ring, position);
 		done++;
 	} while (done < count && items[done].bytes <= ring->inline_bytes &&
+		 items[done].header.flags == 0 &&
 		 claim_more(channel, &position));
 	wait_notify_many(&ring->shm->wait_in, channel->segment, (int)done);
 	*ret_done = done;
@@ -189,7 +209,7 @@ static inline uint32_t read_once(const uint32_t *at)
 	return __atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
-/* The block of a slot, 0: none, or none of this pool. */
+/* The block of a slot; 0: none, or none of this pool. */
 static inline uint32_t block_of(const struct segment *segment, const struct shm_slot *slot)
 {
 	uint32_t block = read_once(&slot->block);
@@ -197,23 +217,23 @@ static inline uint32_t block_of(const struct segment *segment, const struct shm_
 	return (read_once(&slot->flags) & SLOT_BLOCK) && heap_valid(segment, block) ? block : 0;
 }
 
-bool channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
-		     struct payload *ret_payload)
+void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
+		      uint32_t *ret_bytes, uint32_t *ret_block)
 {
 	struct segment *segment = channel->segment;
-	struct payload payload = { .bytes = read_once(&slot->bytes) };
-	uint64_t room = channel->ring.inline_bytes;
+	/* What is checked must be what is used. */
+	uint32_t bytes = read_once(&slot->bytes), block;
 
-	payload.data = (void *)(uintptr_t)slot->payload;
-	if (read_once(&slot->flags) & SLOT_BLOCK) {
-		payload.block = block_of(segment, slot);
-		if (!payload.block)
-			return false;
-		payload.data = heap_data(segment, payload.block);
-		room = heap_bytes(segment, payload.block);
-	}
-	*ret_payload = payload;
-	return payload.bytes <= room;
+	*ret_bytes = bytes;
+	*ret_block = 0;
+	if (!(read_once(&slot->flags) & SLOT_BLOCK))
+		return bytes <= channel->ring.inline_bytes ? (void *)(uintptr_t)slot->payload :
+							     NULL;
+	block = block_of(segment, slot);
+	if (!block || bytes > heap_bytes(segment, block))
+		return NULL;
+	*ret_block = block;
+	return heap_data(segment, block);
 }
 
 /* The block of a claimed slot becomes ours before the slot is free; if we die in between,
@@ -232,14 +252,16 @@ static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *
 	return had ? block : 0;
 }
 
-bool channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		    bool keep_block)
+uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
+			bool keep_block)
 {
 	struct segment *segment = channel->segment;
 	uint32_t block = take_block(channel, slot, word);
 
 	ring_release(&channel->ring, slot, word);
 	wait_notify(&channel->ring.shm->wait_out, segment);
+	if (__builtin_expect(channel_is_shut(channel), 0))	/* it may be empty now */
+		wait_wake_all(&channel->ring.shm->wait_in, segment);
 	if (block && (!keep_block || SEEDED(7)))
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;

@@ -183,22 +183,5 @@ void dhow_channel_address(const struct dhow_channel *channel, struct dhow_addres
 
 void dhow_channel_set_wait(struct dhow_channel *channel, enum dhow_wait_mode mode)
 {
-	wait_habit_init(&channel->habit, mode);
-}
-
-int dhow_channel_stats(struct dhow_channel *channel, struct dhow_channel_stats *ret_stats)
-{
-	struct ring *ring = &channel->ring;
-	uint64_t head, tail;
-
-	if (channel->is_remote)
-		return dhow_fail(-EREMOTE, "the channel's home is node %u", channel->address.node);
-	head = ring_head(ring);
-	tail = ring_tail(ring);
-	*ret_stats = (struct dhow_channel_stats){ .count = tail > head ? tail - head : 0,
-						  .sent = tail,
-						  .received = head,
-						  .capacity = ring->capacity,
-						  .inline_bytes = ring->inline_bytes };
-	return 0;
+	wait_habit_set(&channel->habit, mode);
 }

@@ -63,7 +63,7 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 		changed |= WORD_OWNER(word) == dead;
 		again |= state == SLOT_RETRY || (WORD_OWNER(word) == dead && state == SLOT_READING);
 	}
-	/* R3: pairs with A3 in claim_retry(). */
+	/* R3: pairs with A3 in find_retry(). */
 	if (again && !SEEDED(9))
 		atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
 	if (changed || again) {

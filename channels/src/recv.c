@@ -17,7 +17,10 @@ static int known(struct dhow_channel *channel)
 
 static struct dhow_header header_of(const struct shm_slot *slot)
 {
-	return (struct dhow_header){ .sender = slot->sender, .tag = slot->tag, .user = slot->user };
+	return (struct dhow_header){ .sender = slot->sender,
+				     .tag = slot->tag,
+				     .user = slot->user,
+				     .flags = slot->flags & SLOT_HEADER_FLAGS };
 }
 
 static int too_small(size_t room, size_t bytes)
@@ -48,19 +51,19 @@ static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, 
 static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 		    void *buffer, size_t room, size_t *ret_bytes, struct dhow_header *ret_header)
 {
-	struct payload payload;
-	bool whole = channel_payload(channel, slot, &payload);
+	uint32_t bytes, block;
+	const void *data = channel_payload(channel, slot, &bytes, &block);
 
-	if (!whole)
+	*ret_bytes = bytes;
+	if (!data)
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
-	*ret_bytes = payload.bytes;
-	if (payload.bytes > room) {
+	if (bytes > room) {
 		ring_give_back(&channel->ring, slot, word);
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
-		return too_small(room, payload.bytes);
+		return too_small(room, bytes);
 	}
-	if (payload.bytes)
-		memcpy(buffer, payload.data, payload.bytes);
+	if (bytes)
+		memcpy(buffer, data, bytes);
 	if (ret_header)
 		*ret_header = header_of(slot);
 	return 0;
@@ -126,38 +129,35 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 
 /* The message of a claimed slot as a message in hand, without its block. */
 static struct dhow_message message_of(struct dhow_channel *channel, const struct shm_slot *slot,
-				      const struct payload *payload)
+				      void *data, uint32_t bytes)
 {
-	return (struct dhow_message){ .data = payload->data,
-				      .bytes = payload->bytes,
+	return (struct dhow_message){ .data = data,
+				      .bytes = bytes,
 				      .header = header_of(slot),
 				      .segment_ = channel->segment };
 }
 
 /* An inline payload moves to a block, taken beforehand so that nothing can fail after. */
 static int recv_inline(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		       const struct payload *payload, struct dhow_message *ret_message,
-		       uint64_t deadline_ns)
+		       struct dhow_message *message, uint64_t deadline_ns)
 {
-	struct dhow_message message = message_of(channel, slot, payload);
+	const void *data = message->data;
 	uint32_t block = 0;
 	int rc = 0;
 
-	if (message.bytes)
-		rc = channel_block(channel->segment, message.bytes, deadline_ns, &block);
+	if (message->bytes)
+		rc = channel_block(channel->segment, message->bytes, deadline_ns, &block);
 	if (rc < 0) {
 		ring_give_back(&channel->ring, slot, word);
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
 		return rc;
 	}
-	message.data = NULL;
+	message->data = NULL;
 	if (block) {
-		message.data = memcpy(heap_data(channel->segment, block), payload->data,
-				      message.bytes);
-		message.block_ = block;
+		message->data = memcpy(heap_data(channel->segment, block), data, message->bytes);
+		message->block_ = block;
 	}
 	channel_finish(channel, slot, word, false);
-	*ret_message = message;
 	return 0;
 }
 
@@ -166,9 +166,9 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
-	struct payload payload;
+	uint32_t bytes, block;
 	uint64_t word;
-	bool whole;
+	void *data;
 	int rc = known(channel);
 
 	if (rc < 0)
@@ -179,17 +179,17 @@ int dhow_recv_message(struct dhow_channel *channel, struct dhow_message *ret_mes
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	whole = channel_payload(channel, slot, &payload);
-	if (whole && !payload.block)
-		return recv_inline(channel, slot, word, &payload, ret_message, deadline_ns);
-	if (whole) {
-		message = message_of(channel, slot, &payload);
-		message.block_ = payload.block;
-	}
-	if (!channel_finish(channel, slot, word, whole) || !whole)
-		return dhow_fail(-EPROTO, "a damaged message was dropped");
-	*ret_message = message;
-	return 0;
+	data = channel_payload(channel, slot, &bytes, &block);
+	message = message_of(channel, slot, data, bytes);
+	if (data && !block)
+		rc = recv_inline(channel, slot, word, &message, deadline_ns);
+	else if (channel_finish(channel, slot, word, true) != block || !data)
+		rc = dhow_fail(-EPROTO, "a damaged message was dropped");
+	else
+		message.block_ = block;
+	if (rc == 0)
+		*ret_message = message;
+	return rc;
 }
 
 int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_message,
@@ -197,8 +197,9 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 {
 	struct dhow_message message;
 	struct shm_slot *slot;
-	struct payload payload;
+	uint32_t bytes, block;
 	uint64_t word;
+	void *data;
 	int rc = known(channel);
 
 	if (rc < 0)
@@ -209,11 +210,12 @@ int dhow_recv_begin(struct dhow_channel *channel, struct dhow_message *ret_messa
 	rc = channel_claim(channel, deadline_ns, &slot, &word);
 	if (rc < 0)
 		return rc;
-	if (!channel_payload(channel, slot, &payload)) {
+	data = channel_payload(channel, slot, &bytes, &block);
+	if (!data) {
 		channel_finish(channel, slot, word, false);
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
 	}
-	message = message_of(channel, slot, &payload);
+	message = message_of(channel, slot, data, bytes);
 	message.slot_ = ring_index(&channel->ring, slot);
 	message.word_ = word;
 	*ret_message = message;
@@ -305,9 +307,10 @@ static int try_peek(void *arg)
 		if (atomic_load_explicit(&slot->word, memory_order_relaxed) == word)
 			return 0;
 	}
-	if (WORD_STATE(atomic_load_explicit(&ring->shm->word, memory_order_acquire)) !=
-	    CHANNEL_OPEN)
+	if (!channel_is_open(ring->shm, look->channel->generation))
 		return dhow_fail(-EPIPE, "the channel was destroyed");
+	if (channel_is_shut(look->channel) && ring_is_empty(ring))
+		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
 	return -EAGAIN;
 }
 
@@ -361,7 +364,8 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 	uint64_t word;
 
 	if (atomic_load_explicit(&ring->shm->word, memory_order_seq_cst) !=
-	    WORD(channel->generation, CHANNEL_OPEN, 0))
+		    WORD(channel->generation, CHANNEL_OPEN, 0) ||
+	    channel_is_shut(channel))
 		seen |= DHOW_CLOSED;
 	if ((events & DHOW_IN) && ring_next(ring, &slot, &word))
 		seen |= DHOW_IN;

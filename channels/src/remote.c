@@ -90,7 +90,7 @@ int remote_open(struct segment *segment, const struct dhow_address *address, uin
 
 	if (rc < 0)
 		return rc;
-	channel = calloc(1, sizeof(*channel));
+	channel = channel_handle();
 	if (!channel)
 		return dhow_fail(-ENOMEM, "out of memory");
 	channel->segment = segment;
@@ -303,7 +303,8 @@ static int take_answer(struct dhow_channel *channel, struct answer *answer, uint
 		*ret_message = (struct dhow_message){
 			.data = block ? heap_data(segment, block) : NULL,
 			.bytes = block ? bytes : 0,
-			.header = { .sender = request->sender,
+			.header = { .flags = request->flags & SLOT_HEADER_FLAGS,
+				    .sender = request->sender,
 				    .tag = request->tag,
 				    .user = request->user },
 			.segment_ = segment,

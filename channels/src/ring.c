@@ -42,6 +42,15 @@ static void advance(_Atomic uint64_t *shared, uint64_t next)
 		;
 }
 
+/* How many messages wait, by the hints. */
+static void note_depth(struct shm_channel *shm, uint64_t tail)
+{
+	uint64_t head = atomic_load_explicit(&shm->head, memory_order_relaxed);
+
+	if (tail > head)
+		advance(&shm->high_water, tail - head);
+}
+
 /* Position @next - 1 and all before it are claimed. @walked: not all of them by us. */
 static inline void move_on(struct ring_end *mine, _Atomic uint64_t *shared, uint64_t next,
 			   bool walked)
@@ -157,10 +166,13 @@ bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint6
 		}
 		if (p != start)
 			move_on(&ring->write, tail, p, true);
+		advance(&ring->shm->high_water, ring->capacity);
 		return false;
 	}
 	move_on(&ring->write, tail, p + 1,
 		p != atomic_load_explicit(&ring->write.next, memory_order_relaxed));
+	if ((p + 1) % HINT_EVERY == 0)
+		note_depth(ring->shm, p + 1);
 	*ret_position = p;
 	return true;
 }
@@ -174,6 +186,20 @@ void ring_publish(struct ring *ring, uint64_t position)
 	fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, position);
 }
 
+void ring_publish_urgent(struct ring *ring, uint64_t position)
+{
+	atomic_store_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_RETRY, 0),
+			      memory_order_release);
+	/* R3: pairs with A3 in find_retry(). Who sees the epoch sees the RETRY. */
+	atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
+}
+
+void ring_withdraw(struct ring *ring, uint64_t position)
+{
+	atomic_exchange_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_TOMB, 0),
+				 memory_order_seq_cst);
+}
+
 void ring_publish_one_of_many(struct ring *ring, uint64_t position)
 {
 	/* R2, as above. */
@@ -182,31 +208,44 @@ void ring_publish_one_of_many(struct ring *ring, uint64_t position)
 	fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, position);
 }
 
-/* A message that is to be given again; it comes before all others. */
-static bool claim_retry(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
-			uint64_t *ret_word)
+/* The oldest message that is to come before all others; false: none. */
+static bool find_retry(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
 {
-	/* A3: pairs with R3 in ring_give_back() and recover_slots().
-	 * seq_cst: part of the second look of wait_announce(), see W2. */
+	/* A3: pairs with R3 in ring_give_back(), ring_publish_urgent() and recover_slots().
+	 * seq_cst: the second look of wait_announce(), see W2. */
 	uint32_t epoch = atomic_load_explicit(&ring->shm->retry_epoch, memory_order_seq_cst);
+	bool found = false;
 
 	if (atomic_load_explicit(&ring->seen_epoch, memory_order_relaxed) == epoch)
 		return false;
 	for (uint32_t i = 0; i < ring->capacity; i++) {
 		struct shm_slot *slot = ring_slot(ring, i);
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-		uint64_t mine = WORD(WORD_SERIAL(word), SLOT_READING, me);
 
 		if (WORD_STATE(word) == SLOT_RETRY &&
-		    atomic_compare_exchange_strong_explicit(&slot->word, &word, mine,
-							    memory_order_acquire,
-							    memory_order_relaxed)) {
+		    (!found || ahead(word, WORD_SERIAL(*ret_word)) < 0)) {
 			*ret_slot = slot;
-			*ret_word = mine;
-			return true;
+			*ret_word = word;
+			found = true;
 		}
 	}
-	atomic_store_explicit(&ring->seen_epoch, epoch, memory_order_relaxed);
+	if (!found)
+		atomic_store_explicit(&ring->seen_epoch, epoch, memory_order_relaxed);
+	return found;
+}
+
+static bool claim_retry(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
+			uint64_t *ret_word)
+{
+	uint64_t word;
+
+	while (find_retry(ring, ret_slot, &word)) {
+		*ret_word = WORD(WORD_SERIAL(word), SLOT_READING, me);
+		if (atomic_compare_exchange_strong_explicit(&(*ret_slot)->word, &word, *ret_word,
+							    memory_order_acquire,
+							    memory_order_relaxed))
+			return true;
+	}
 	return false;
 }
 
@@ -272,26 +311,8 @@ void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)
 {
 	atomic_store_explicit(&slot->word, WORD(WORD_SERIAL(word), SLOT_RETRY, 0),
 			      memory_order_release);
-	/* R3: pairs with A3 in claim_retry(). Who sees the epoch sees the RETRY. */
+	/* R3: pairs with A3 in find_retry(). Who sees the epoch sees the RETRY. */
 	atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
-}
-
-static bool find_retry(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
-{
-	if (atomic_load_explicit(&ring->seen_epoch, memory_order_relaxed) ==
-	    atomic_load_explicit(&ring->shm->retry_epoch, memory_order_seq_cst))	/* A3, W2 */
-		return false;
-	for (uint32_t i = 0; i < ring->capacity; i++) {
-		struct shm_slot *slot = ring_slot(ring, i);
-		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-
-		if (WORD_STATE(word) == SLOT_RETRY) {
-			*ret_slot = slot;
-			*ret_word = word;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* The first position that is not taken; its slot and word. */
@@ -348,6 +369,18 @@ uint64_t ring_tail(struct ring *ring)
 	if (p != start)
 		move_on(&ring->write, &ring->shm->tail, p, true);
 	return p;
+}
+
+bool ring_is_empty(struct ring *ring)
+{
+	for (uint32_t i = 0; i < ring->capacity; i++) {
+		uint64_t word = atomic_load_explicit(&ring_slot(ring, i)->word,
+						     memory_order_seq_cst);
+
+		if (WORD_STATE(word) != SLOT_FREE && WORD_STATE(word) != SLOT_TOMB)
+			return false;
+	}
+	return true;
 }
 
 bool ring_has_room(struct ring *ring, uint32_t count)

@@ -5,7 +5,9 @@
  *	FREE(p) -> WRITING(p, me) -> READY(p) -> READING(p, me) -> FREE(p + capacity)
  *	                 | dead                        | dead
  *	                 v                             v
- *	              TOMB(p): skipped              RETRY(p): given again
+ *	              TOMB(p): skipped              RETRY(p): given again, before all READY ones
+ *
+ * An urgent message goes from WRITING to RETRY.
  *
  * p is the position, counted from 0; a slot's word holds it modulo 2^32. Positions are
  * claimed in order, since a slot of position p is free only after p - capacity was. head
@@ -63,6 +65,10 @@ enum ring_look { RING_SWAP, RING_READ };
 /* Claim the next slot for writing. False: full. */
 bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint64_t *ret_position);
 void ring_publish(struct ring *ring, uint64_t position);
+/* Our claimed slot stays empty: readers skip it. */
+void ring_withdraw(struct ring *ring, uint64_t position);
+/* To be read before all others that are not urgent. */
+void ring_publish_urgent(struct ring *ring, uint64_t position);
 /* The same without the exchange; wait_notify_many() must follow. */
 void ring_publish_one_of_many(struct ring *ring, uint64_t position);
 
@@ -78,6 +84,8 @@ void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word);
 
 /* The slot and word of the message that would be claimed next; false: none. */
 bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word);
+/* Nothing is in it, nobody writes, reads or will give back. */
+bool ring_is_empty(struct ring *ring);
 /* Are the next @count slots free? */
 bool ring_has_room(struct ring *ring, uint32_t count);
 /* The next position to be written and to be read; a moment's values. */

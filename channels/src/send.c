@@ -38,6 +38,9 @@ static int put(struct dhow_channel *channel, const void *data, size_t bytes, uin
 	uint64_t position;
 	int rc;
 
+	if (header->flags & ~(uint32_t)SLOT_HEADER_FLAGS)
+		return dhow_fail(-EINVAL, "flags 0x%x in a header: only DHOW_URGENT is known",
+				 header->flags);
 	envelope.header.sender = context_rank();
 	if (channel->is_remote)
 		return remote_send(channel, data, bytes, block, &envelope.header, when,
@@ -111,7 +114,8 @@ int dhow_send_many(struct dhow_channel *channel, const struct dhow_item *items, 
 		const struct dhow_item *item = &items[sent];
 
 		run = 1;
-		if (channel->is_remote || item->bytes > channel->ring.inline_bytes)
+		if (channel->is_remote || item->header.flags ||
+		    item->bytes > channel->ring.inline_bytes)
 			rc = dhow_send_with(channel, item->data, item->bytes, &item->header,
 					    DHOW_DEFAULT_RETURN, deadline_ns);
 		else

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "src/bell.h"
+#include "src/liveness.h"
 #include "src/segment.h"
 
 enum {
@@ -109,10 +110,16 @@ static enum dhow_wait_mode mode_of_environment(void)
 	return DHOW_WAIT_ADAPTIVE;
 }
 
-void wait_habit_init(struct wait_habit *habit, enum dhow_wait_mode mode)
+void wait_habit_set(struct wait_habit *habit, enum dhow_wait_mode mode)
 {
 	habit->mode = mode == DHOW_WAIT_DEFAULT ? mode_of_environment() : mode;
 	atomic_init(&habit->budget_ns, SPIN_MAX_NS);
+}
+
+void wait_habit_init(struct wait_habit *habit, enum dhow_wait_mode mode)
+{
+	habit->segment = NULL;
+	wait_habit_set(habit, mode);
 }
 
 static bool single_cpu(void)
@@ -189,7 +196,8 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_n
 	futex(word, FUTEX_WAIT_BITSET, value, &when);
 }
 
-static int sleep_until(_Atomic uint32_t *word, uint64_t deadline_ns, wait_try *attempt, void *arg)
+static int sleep_until(struct wait_habit *habit, _Atomic uint32_t *word, uint64_t deadline_ns,
+		       wait_try *attempt, void *arg)
 {
 	for (;;) {
 		int early = SEEDED(5) ? attempt(arg) : -EAGAIN;
@@ -200,7 +208,11 @@ static int sleep_until(_Atomic uint32_t *word, uint64_t deadline_ns, wait_try *a
 			return rc;
 		if (base_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
+		if (habit->segment)
+			liveness_sleeps(habit->segment, word);
 		sleep_on(word, value, deadline_ns);
+		if (habit->segment)
+			liveness_sleeps(habit->segment, NULL);
 	}
 }
 
@@ -213,12 +225,12 @@ int wait_until(struct wait_habit *habit, _Atomic uint32_t *word, uint64_t deadli
 	if (rc != -EAGAIN || deadline_ns == DHOW_TRY)
 		return rc;
 	if (habit->mode == DHOW_WAIT_SLEEP)
-		return sleep_until(word, deadline_ns, attempt, arg);
+		return sleep_until(habit, word, deadline_ns, attempt, arg);
 	begin = base_now_ns();
 	rc = spin(habit, begin, deadline_ns, attempt, arg);
 	if (rc != -EAGAIN)
 		return rc;
-	rc = sleep_until(word, deadline_ns, attempt, arg);
+	rc = sleep_until(habit, word, deadline_ns, attempt, arg);
 	learn(habit, base_now_ns() - begin);
 	return rc;
 }

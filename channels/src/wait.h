@@ -66,9 +66,12 @@ void wait_wake_all(_Atomic uint32_t *word, struct segment *segment);
 /* Each handle's own view of how long spinning pays; process-local, races are harmless. */
 struct wait_habit {
 	enum dhow_wait_mode mode;
+	struct segment *segment;	/* where those who sleep are counted, or NULL */
 	_Atomic uint32_t budget_ns;	/* of spinning before sleeping */
 };
 void wait_habit_init(struct wait_habit *habit, enum dhow_wait_mode mode);
+/* Another mode for a habit that is in use. */
+void wait_habit_set(struct wait_habit *habit, enum dhow_wait_mode mode);
 
 /* A try: 0 or an error ends the wait, -EAGAIN goes on. */
 typedef int wait_try(void *arg);

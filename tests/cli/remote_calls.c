@@ -47,6 +47,37 @@ static size_t size_of(unsigned number)
 	return sizes[number % 7];
 }
 
+/* An urgent message overtakes what is in the channel already. */
+static void take_urgent(struct dhow_channel *in, struct dhow_channel *words)
+{
+	static const uint64_t order[] = { 3, 0, 1, 2 };
+	struct dhow_header got;
+	size_t bytes;
+
+	await(words, "urgent");
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK(dhow_recv(in, back, sizeof(back), &bytes, &got, SOON) == 0);
+		CHECK(got.user == order[i] && got.flags == (i ? 0u : DHOW_URGENT));
+		CHECK(bytes == 8 * order[i] + 8 && memcmp(back, data, bytes) == 0);
+	}
+}
+
+static void send_urgent(struct dhow_channel *in, struct dhow_channel *words)
+{
+	struct dhow_item items[4];
+	size_t sent;
+
+	for (unsigned i = 0; i < 4; i++)
+		items[i] = (struct dhow_item){
+			.data = data,
+			.bytes = 8 * i + 8,
+			.header = { .user = i, .flags = i == 3 ? DHOW_URGENT : 0 },
+		};
+	CHECK(dhow_send_many(in, items, 4, SOON, &sent) == 0 && sent == 4);
+	CHECK(dhow_flush(in, SOON) == 0);
+	say(words, "urgent");
+}
+
 static void owner(void)
 {
 	const struct dhow_header header = { .tag = 9, .user = 99 };
@@ -64,6 +95,7 @@ static void owner(void)
 		CHECK(bytes == size_of(i) && got.user == i && got.sender == 1);
 		CHECK(memcmp(back, data, bytes) == 0);
 	}
+	take_urgent(in, words);
 	await(words, "looking");
 	CHECK(dhow_send_with(out, "hello", 6, &header, DHOW_ACCEPTED, SOON) == 0);
 	CHECK(dhow_send(out, data, LARGE, SOON) == 0);
@@ -138,6 +170,7 @@ static void user(void)
 	dhow_channel_address(in, &where);
 	dhow_address_print(&where, address);
 	send_all(in);
+	send_urgent(in, words);
 	look_and_take(out, words);
 	say(words, "received");
 	CHECK(dhow_channel_stats(in, &stats) == -EREMOTE);

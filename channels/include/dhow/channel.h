@@ -12,7 +12,7 @@
  * itself dies in the call) and at least once by dhow_recv_begin()/commit().
  *
  * Errors that every call may return: -ENOTCONN (no dhow_init(), or this is a
- * forked child), -EPIPE (the channel was destroyed), -EHOSTDOWN (home node or
+ * forked child), -EPIPE (the channel was destroyed or shut), -EHOSTDOWN (home node or
  * agent is dead; dhow_error_text() names it). With DHOW_TRY: -EAGAIN; after the
  * deadline: -ETIMEDOUT. A call that fails has taken and sent nothing, save that
  * a send which waits for `received` or `deposited` may time out after it was
@@ -52,10 +52,16 @@ struct dhow_channel_attr {
 
 struct dhow_channel_stats {
 	uint64_t count;		/* messages waiting */
-	uint64_t sent;		/* accepted since creation */
-	uint64_t received;	/* taken since creation */
+	uint64_t bytes;		/* of payload, waiting */
+	uint64_t sent;		/* slots claimed by senders since creation */
+	uint64_t received;	/* of those, done with */
+	uint64_t high_water;	/* most messages that waited at once; looked at now, when the
+				 * channel was found full and every 16th message */
 	uint32_t capacity;
 	uint32_t inline_bytes;
+	uint32_t receivers_asleep;	/* threads in the kernel for a message, not spinning */
+	uint32_t senders_asleep;	/* for room, or until a message is received */
+	int is_shut;		/* see dhow_channel_shut() */
 };
 
 /* Longest name of a channel, in bytes without the terminating zero. */
@@ -101,13 +107,31 @@ void dhow_channel_close(struct dhow_channel *channel);
  */
 int dhow_channel_destroy(struct dhow_channel *channel);
 
+/**
+ * dhow_channel_shut - no more messages go into a channel whose home is this node.
+ *
+ * From now on senders get -EPIPE. Receivers get what is in it and then -EPIPE; polls report
+ * DHOW_CLOSED. What was accepted before is not lost. Thread-safe; may be called again.
+ * Return: 0; -EREMOTE; -EPIPE it was destroyed.
+ */
+int dhow_channel_shut(struct dhow_channel *channel);
+
+/**
+ * dhow_channel_drain - wait until a channel whose home is this node is empty.
+ *
+ * Shut it before, or it may never be. A message that is lent counts as waiting.
+ * Return: 0; -EREMOTE; -EPIPE it was destroyed; -EAGAIN; -ETIMEDOUT.
+ */
+int dhow_channel_drain(struct dhow_channel *channel, uint64_t deadline_ns);
+
 /* Where it is. Thread-safe; no system call. */
 void dhow_channel_address(const struct dhow_channel *channel, struct dhow_address *ret_address);
 
 /* Choose how calls on this handle wait. Not while another thread uses it. */
 void dhow_channel_set_wait(struct dhow_channel *channel, enum dhow_wait_mode mode);
 
-/* Fill @ret_stats. Return: 0; -EREMOTE the home is another node. */
+/* Fill @ret_stats. Cost: a look at each slot and thread. Return: 0; -EREMOTE the home is another
+ * node. */
 int dhow_channel_stats(struct dhow_channel *channel, struct dhow_channel_stats *ret_stats);
 
 /**
@@ -118,11 +142,13 @@ int dhow_channel_stats(struct dhow_channel *channel, struct dhow_channel_stats *
  *
  * Cost: one copy; no system call unless it waits or somebody sleeps on the channel.
  * Thread-safe.
- * Return: 0; -EMSGSIZE larger than the pool; and the errors above.
+ * Return: 0; -EMSGSIZE larger than the pool; -EINVAL unknown flags in the header; and the
+ * errors above.
  */
 int dhow_send(struct dhow_channel *channel, const void *data, size_t bytes, uint64_t deadline_ns);
 
-/* The same with a header (borrowed; its sender is ignored) and a time to return. */
+/* The same with a header (borrowed; its sender is ignored) and a time to return. After an urgent
+ * message a receiver looks once at each slot of the channel. */
 int dhow_send_with(struct dhow_channel *channel, const void *data, size_t bytes,
 		   const struct dhow_header *header, enum dhow_return_when when,
 		   uint64_t deadline_ns);

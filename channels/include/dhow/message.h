@@ -14,11 +14,16 @@
 extern "C" {
 #endif
 
+enum dhow_header_flag {
+	DHOW_URGENT = 1 << 8,	/* received before all that are not; urgent ones in their order */
+};
+
 /* The header that travels with each message. */
 struct dhow_header {
 	uint32_t sender;	/* rank of the sender; filled in by the library */
 	uint32_t tag;		/* free for the application */
 	uint64_t user;		/* free for the application */
+	uint32_t flags;		/* 0 or DHOW_URGENT; anything else is -EINVAL */
 };
 
 /* One message of a batch. */

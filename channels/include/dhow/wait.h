@@ -38,7 +38,7 @@ enum dhow_wait_mode {
 enum dhow_event {
 	DHOW_IN = 1 << 0,	/* a message can be received */
 	DHOW_OUT = 1 << 1,	/* a message can be sent */
-	DHOW_CLOSED = 1 << 2,	/* the channel was destroyed; reported unasked */
+	DHOW_CLOSED = 1 << 2,	/* the channel was destroyed or shut; reported unasked */
 };
 
 #ifdef __cplusplus
