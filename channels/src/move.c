@@ -151,11 +151,11 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	return 0;
 }
 
-/* Claim a slot without waiting, as long as there is room. */
+/* Claim a slot without waiting, as long as there is room. If the channel is destroyed meanwhile
+ * the messages are dropped with it: its slots stay as long as we hold it open. */
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
-	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
+	return ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
 	       refuse_if_shut(channel, *ret_position) == 0;
 }
 
