@@ -275,6 +275,7 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 	shm->block = shm->capacity = shm->stride = shm->inline_bytes = 0;
 	shm->parties = parties;
 	atomic_store_explicit(&shm->barrier, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
