@@ -19,6 +19,11 @@ enum {
 };
 _Static_assert(LAYOUT_CHANNELS <= 1 << 12, "channel_queued_word() has 12 bits for the channel");
 
+static uint32_t mask_of(uint32_t capacity)
+{
+	return (capacity & (capacity - 1)) == 0 ? capacity - 1 : 0;
+}
+
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
@@ -35,8 +40,7 @@ int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 	    (uint64_t)ring.capacity * ring.stride > segment->bytes - slots)
 		return -EPROTO;
 	ring.slots = segment->base + slots;
-	if ((ring.capacity & (ring.capacity - 1)) == 0)
-		ring.mask = ring.capacity - 1;
+	ring.mask = mask_of(ring.capacity);
 	*ret_ring = ring;
 	return 0;
 }
@@ -196,10 +200,9 @@ static int claim_entry(struct segment *segment, int index_wanted, uint32_t gener
 }
 
 static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
-		       const struct dhow_channel_attr *attr, uint32_t stride)
+		       const struct dhow_channel_attr *attr, uint32_t stride, struct ring *ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	struct ring ring;
 
 	shm->block = block;
 	shm->slots = (uint64_t)((unsigned char *)heap_data(segment, block) - segment->base);
@@ -214,8 +217,14 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->kind, KIND_CHANNEL, memory_order_relaxed);
-	channel_ring(segment, index, &ring);
-	ring_format(&ring);
+	/* From what we know, not from what stands there: others can write to it. */
+	*ring = (struct ring){ .shm = shm,
+			       .slots = heap_data(segment, block),
+			       .capacity = attr->capacity,
+			       .mask = mask_of(attr->capacity),
+			       .stride = stride,
+			       .inline_bytes = stride - (uint32_t)sizeof(struct shm_slot) };
+	ring_format(ring);
 }
 
 static int check_attr(struct dhow_channel_attr *attr)
@@ -313,13 +322,12 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		heap_free_mine(segment, block);
 		return dhow_fail(-ENOMEM, "out of memory");
 	}
-	fill_entry(segment, index, block, &attr, stride);
+	fill_entry(segment, index, block, &attr, stride, &channel->ring);
 	hold(segment, index);
 	/* If we die before the next line, the block is still ours and goes back. */
 	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 		  channel_slots_word(index, generation));
 	publish_entry(channel);
-	channel_ring(segment, index, &channel->ring);
 	*ret_channel = channel;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "src/heap.h"
 #include "src/liveness.h"
 #include "src/recover.h"
+#include "src/seed.h"
 
 static int check_open(struct dhow_channel *channel)
 {
@@ -202,20 +203,34 @@ bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot
 	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
 }
 
+/* Once, whatever the compiler would like: another process may change it at any time. */
+static inline uint32_t read_once(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+/* The block of a slot; 0: none, or none of this pool. */
+static inline uint32_t block_of(const struct segment *segment, const struct shm_slot *slot)
+{
+	uint32_t block = read_once(&slot->block);
+
+	return (read_once(&slot->flags) & SLOT_BLOCK) && heap_valid(segment, block) ? block : 0;
+}
+
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
 		      uint32_t *ret_bytes, uint32_t *ret_block)
 {
 	struct segment *segment = channel->segment;
-	/* Read once: what is checked must be what is used. */
-	uint32_t block = __atomic_load_n(&slot->block, __ATOMIC_RELAXED);
-	uint32_t bytes = __atomic_load_n(&slot->bytes, __ATOMIC_RELAXED);
+	/* What is checked must be what is used. */
+	uint32_t bytes = read_once(&slot->bytes), block;
 
 	*ret_bytes = bytes;
 	*ret_block = 0;
-	if (!(slot->flags & SLOT_BLOCK))
+	if (!(read_once(&slot->flags) & SLOT_BLOCK))
 		return bytes <= channel->ring.inline_bytes ? (void *)(uintptr_t)slot->payload :
 							     NULL;
-	if (!heap_valid(segment, block) || bytes > heap_bytes(segment, block))
+	block = block_of(segment, slot);
+	if (!block || bytes > heap_bytes(segment, block))
 		return NULL;
 	*ret_block = block;
 	return heap_data(segment, block);
@@ -227,8 +242,8 @@ static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *
 			   uint64_t word)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
-	bool had = block && heap_valid(segment, block) &&
+	uint32_t block = block_of(segment, slot);
+	bool had = block &&
 		   heap_pass(segment, block,
 			     channel_queued_word(channel->index, ring_index(&channel->ring, slot),
 						 WORD_SERIAL(word)),
@@ -247,7 +262,7 @@ uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uin
 	wait_notify(&channel->ring.shm->wait_out, segment);
 	if (__builtin_expect(channel_is_shut(channel), 0))	/* it may be empty now */
 		wait_wake_all(&channel->ring.shm->wait_in, segment);
-	if (block && !keep_block)
+	if (block && (!keep_block || SEEDED(7)))
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;
 }

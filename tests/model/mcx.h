@@ -8,8 +8,8 @@
  * with release carries its writer's view; a load with acquire takes it over. So message
  * passing, store buffering and independent reads behave as on the weakest processors that
  * C11 permits, except load buffering (values out of thin air). Of seq_cst: a load sees the
- * latest seq_cst store to its location or a later one. A failed compare-and-swap is a load. Plain data that the
- * test names is checked for races with vector clocks.
+ * latest seq_cst store to its location or a later one. A failed compare-and-swap is a load.
+ * Plain data that the test names is checked for races with vector clocks.
  *
  * The search is depth-first over all choices, with bounds on preemptions and on old values in
  * one execution (M. Musuvathi and S. Qadeer, "Iterative context bounding", PLDI 2007; the views
@@ -38,7 +38,7 @@ bool mcx_compare_exchange(void *at, size_t bytes, void *expected, uint64_t desir
 uint64_t mcx_fetch(void *at, size_t bytes, enum mcx_fetch what, uint64_t operand,
 		   enum mcx_order order);
 
-/* Only MCX_SEQ_CST fences are known. */
+/* Only seq_cst ones. */
 void mcx_fence(enum mcx_order order);
 
 /* Plain data that several threads touch: a race is a fault. */

@@ -52,8 +52,8 @@ int model_main(const char *subject, const struct mcx_test *tests, unsigned count
 		} else if (strcmp(argv[i], "--old") == 0 && i + 1 < argc) {
 			old_values = (unsigned)atoi(argv[++i]);
 		} else {
-			fprintf(stderr, "usage: %s [--preemptions N] [--old N] [--trace] [NAME...]\n",
-				argv[0]);
+			fprintf(stderr, "usage: %s [--preemptions N] [--old N] [--trace] "
+				"[NAME...]\n", argv[0]);
 			return 2;
 		}
 	}
