@@ -211,6 +211,7 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	shm->inline_bytes = stride - (uint32_t)sizeof(struct shm_slot);
 	atomic_store_explicit(&shm->retry_epoch, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->preview, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->high_water, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);

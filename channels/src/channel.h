@@ -114,6 +114,10 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 /* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word);
+/* The same for a receiver who can follow a preview while he waits. */
+struct preview_reader;
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Claim one more without waiting; false: there is none. */
 bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
 			uint64_t *ret_word);

@@ -7,6 +7,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/preview.h"
 #include "src/recover.h"
 #include "src/seed.h"
 
@@ -43,6 +44,7 @@ struct attempt {
 	struct shm_slot *slot;
 	uint64_t word;
 	unsigned tries;
+	struct preview_reader *reader;	/* of a receiver with a large buffer */
 };
 
 enum {
@@ -83,6 +85,8 @@ static int try_read(void *arg)
 	/* Looked at again after the channel was seen to be shut: then nothing more can come. */
 	if (channel_is_shut(channel) && ring_is_empty(&channel->ring))
 		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
+	if (attempt->reader)
+		preview_follow(channel, attempt->reader);
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, false);
 	return -EAGAIN;
@@ -184,7 +188,13 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word)
 {
-	struct attempt attempt = { .channel = channel };
+	return channel_claim_for(channel, NULL, deadline_ns, ret_slot, ret_word);
+}
+
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	struct attempt attempt = { .channel = channel, .reader = reader };
 	int rc = try_read(&attempt);
 
 	if (rc == -EAGAIN)
