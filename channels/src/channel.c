@@ -262,6 +262,8 @@ static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, u
 static void publish_entry(struct dhow_channel *channel)
 {
 	channel->ring.shm = &channel->segment->channels[channel->index];
+	channel->kind = (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
+								memory_order_relaxed);
 	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
 	atomic_store_explicit(&channel->ring.shm->word, WORD(channel->generation, CHANNEL_OPEN, 0),
 			      memory_order_release);
@@ -285,6 +287,7 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 	shm->block = shm->capacity = shm->stride = shm->inline_bytes = 0;
 	shm->parties = parties;
 	atomic_store_explicit(&shm->barrier, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
@@ -348,13 +351,16 @@ int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 	 * used by another channel by now has our mark for a moment, which delays its reaper. */
 	hold(segment, index);
 	channel->ring.shm = shm;
-	if (!channel_is_open(shm, generation) ||
-	    (channel_kind(channel) != KIND_BARRIER &&
-	     channel_ring(segment, index, &channel->ring) < 0)) {
-		drop(segment, index);
-		free(channel);
-		return dhow_fail(-ESTALE, "the channel was destroyed");
-	}
+	if (!channel_is_open(shm, generation))
+		goto err_drop;
+	channel->kind = (enum channel_kind)atomic_load_explicit(&shm->kind, memory_order_relaxed);
+	if (channel->kind != KIND_BARRIER && channel_ring(segment, index, &channel->ring) < 0)
+		goto err_drop;
 	*ret_channel = channel;
 	return 0;
+
+err_drop:
+	drop(segment, index);
+	free(channel);
+	return dhow_fail(-ESTALE, "the channel was destroyed");
 }

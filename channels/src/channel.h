@@ -23,6 +23,7 @@ struct dhow_channel {
 	struct ring ring;
 	uint32_t index;
 	uint32_t generation;
+	enum channel_kind kind;	/* read once: whether there is a ring hangs on it; local only */
 	bool is_remote;
 	struct wait_habit habit;
 	struct dhow_address address;
@@ -69,8 +70,7 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 /* What a local handle leads to; a barrier has no ring and must not be sent to. */
 static inline enum channel_kind channel_kind(const struct dhow_channel *channel)
 {
-	return (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
-						       memory_order_relaxed);
+	return channel->kind;
 }
 /* Attach to one of this node. -ESTALE. */
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,

@@ -24,7 +24,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
