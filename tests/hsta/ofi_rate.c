@@ -130,8 +130,8 @@ static void on_down(void *user, struct fabric_peer *peer, const char *why)
 {
 	(void)user;
 	(void)peer;
-	(void)why;
-	exit(0);
+	fprintf(stderr, "ofi_rate: the other is gone: %s\n", why);
+	exit(1);
 }
 
 static void sent(struct fabric_op *op, enum fabric_status status)
