@@ -95,8 +95,9 @@ static void note(struct scene *scene, const struct pair *pair, const struct poin
 	if (!why)
 		return;
 	if (total.bad++ < BAD_SHOWN)
-		printf("BAD: %s at %#lx (%u), %s at %#lx (%u): %s\n", pair->first->name, at->address,
-		       at->hit, pair->second->name, second_at->address, second_at->hit, why);
+		printf("BAD: %s at %#lx (%u), %s at %#lx (%u): %s\n", pair->first->name,
+		       at->address, at->hit, pair->second->name, second_at->address,
+		       second_at->hit, why);
 	scene_fini(scene);
 	memset(scene, 0, sizeof(*scene));
 	scene_make(scene);
