@@ -8,7 +8,8 @@
  *			SENT --DONE--> gone
  *
  * A message taken for a request is held until DONE says that the caller has it. If the
- * caller is gone or its node dies, it goes back into the channel (to its end).
+ * caller is gone or its node dies, it goes back into the channel (to its end). A party at
+ * a barrier arrives once, when its request comes; gone before it is released, it breaks it.
  */
 #ifndef AGENT_REQUEST_H
 #define AGENT_REQUEST_H
@@ -59,6 +60,8 @@ struct agent_serve {
 	uint64_t full_bytes;		/* of the message, however much the caller takes */
 	struct dhow_message message;
 	bool offered;
+	bool arrived;			/* BARRIER_WAIT: counted as a party */
+	struct gateway_party party;
 };
 
 int agent_serve_ask(struct agent_link *link, const struct agent_record *record);

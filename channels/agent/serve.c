@@ -46,6 +46,8 @@ static void put_back(struct agent_serve *serve)
 {
 	int rc;
 
+	if (serve->arrived && serve->state == AGENT_SERVE_WAITING)
+		gateway_party_leave(serve->target->channel, &serve->party, true);
 	if (serve->op != GATEWAY_RECV || !holds_message(serve) ||
 	    serve->state == AGENT_SERVE_WAITING)
 		return;
@@ -58,14 +60,12 @@ static void put_back(struct agent_serve *serve)
 			memcpy(copy.data, serve->message.data, serve->message.bytes);
 			copy.bytes = serve->message.bytes;
 			copy.header = serve->message.header;
-			rc = dhow_send_message(serve->target->channel, &copy, DHOW_ACCEPTED,
-					       DHOW_TRY);
+			rc = gateway_put_back(serve->target->channel, &copy);
 			if (rc)
 				dhow_message_free(&copy);
 		}
 	} else {
-		rc = dhow_send_message(serve->target->channel, &serve->message, DHOW_ACCEPTED,
-				       DHOW_TRY);
+		rc = gateway_put_back(serve->target->channel, &serve->message);
 		if (!rc)
 			memset(&serve->message, 0, sizeof(serve->message));
 	}
@@ -78,10 +78,23 @@ static void put_back(struct agent_serve *serve)
 			      serve->link->peer_node);
 }
 
-static int try_probe(struct agent_serve *serve)
+static int try_object(struct agent_serve *serve)
 {
-	(void)serve;		/* it could be opened */
-	return 0;
+	return gateway_object(serve->target->channel, serve->op, serve->events,
+			      &serve->ret_events);
+}
+
+static int try_party(struct agent_serve *serve)
+{
+	struct dhow_channel *channel = serve->target->channel;
+	int rc;
+
+	if (serve->arrived)
+		return gateway_party_look(channel, &serve->party);
+	rc = gateway_party_arrive(channel, serve->deadline_ns == 0, &serve->party);
+	serve->arrived = rc == 1;
+	serve->ret_events = rc == 0;	/* the last one */
+	return rc == 1 ? -EAGAIN : rc;
 }
 
 static int try_poll(struct agent_serve *serve)
@@ -161,7 +174,12 @@ static int (*const tries[])(struct agent_serve *serve) = {
 	[GATEWAY_RECV] = try_recv,
 	[GATEWAY_POLL] = try_poll,
 	[GATEWAY_PEEK] = try_peek,
-	[GATEWAY_PROBE] = try_probe,
+	[GATEWAY_PROBE] = try_object,
+	[GATEWAY_RELEASE] = try_object,
+	[GATEWAY_VALUE] = try_object,
+	[GATEWAY_BARRIER_WAIT] = try_party,
+	[GATEWAY_BARRIER_RESET] = try_object,
+	[GATEWAY_BARRIER_STATE] = try_object,
 };
 
 static void make_ready(struct agent_serve *serve, int rc)
@@ -179,7 +197,9 @@ static void attempt(struct agent_serve *serve)
 
 	if (rc == -EAGAIN && serve->deadline_ns && serve->agent->now_ns < serve->deadline_ns)
 		return;
-	if (rc == -EAGAIN && serve->deadline_ns)
+	if (rc == -EAGAIN && serve->arrived)
+		rc = gateway_party_leave(serve->target->channel, &serve->party, false);
+	else if (rc == -EAGAIN && serve->deadline_ns)
 		rc = -ETIMEDOUT;
 	agent_target_result(serve->target, rc);
 	serve->agent->worked = true;
@@ -259,7 +279,7 @@ int agent_serve_ask(struct agent_link *link, const struct agent_record *record)
 	struct agent_serve *serve;
 	int rc;
 
-	if (record->op < GATEWAY_RECV || record->op > GATEWAY_PROBE ||
+	if (record->op < GATEWAY_RECV || record->op >= GATEWAY_OPS ||
 	    agent_table_grow(&link->serves, &link->serve_count, record->index, sizeof(serve)))
 		return -EPROTO;
 	serve = link->serves[record->index];
@@ -286,6 +306,8 @@ int agent_serve_ask(struct agent_link *link, const struct agent_record *record)
 		serve->deadline_ns = agent->now_ns + record->number * BASE_MS;
 	link->serves[serve->index] = serve;
 	rc = agent_target_get(agent, &record->target, &serve->target);
+	if (!rc && !gateway_fits(serve->target->channel, serve->op))
+		rc = -EPROTOTYPE;
 	if (rc) {
 		make_ready(serve, rc);
 		return 0;
@@ -339,7 +361,8 @@ uint64_t agent_serves_retry(struct agent *agent)
 
 		/* First watch, then try: what happens between rings the bell. If the event is
 		 * there already and the pool was full, a watch would ring without end. */
-		if (dhow_poll(serve->target->channel, awaited(serve), DHOW_TRY, &now) == -EAGAIN)
+		if (serve->arrived ||
+		    dhow_poll(serve->target->channel, awaited(serve), DHOW_TRY, &now) == -EAGAIN)
 			gateway_watch(agent->gateway, serve->target->channel, awaited(serve));
 		attempt(serve);
 		if (serve->state == AGENT_SERVE_WAITING)

@@ -218,6 +218,8 @@ int agent_in_open(struct agent_link *link, const struct agent_record *record)
 	if (stream->target || stream->rc)
 		return -EPROTO;
 	rc = agent_target_get(link->agent, &record->target, &stream->target);
+	if (!rc && !gateway_fits(stream->target->channel, GATEWAY_RECV))
+		rc = -EPROTOTYPE;	/* no messages go there */
 	if (rc)
 		break_stream(stream, rc);
 	else

@@ -211,11 +211,13 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	shm->inline_bytes = stride - (uint32_t)sizeof(struct shm_slot);
 	atomic_store_explicit(&shm->retry_epoch, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->preview, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->high_water, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->kind, KIND_CHANNEL, memory_order_relaxed);
 	/* From what we know, not from what stands there: others can write to it. */
 	*ring = (struct ring){ .shm = shm,
 			       .slots = heap_data(segment, block),
@@ -241,6 +243,60 @@ static int check_attr(struct dhow_channel_attr *attr)
 	return 0;
 }
 
+static uint32_t next_generation(struct segment *segment)
+{
+	return atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+}
+
+/* The handle of a claimed entry; NULL: out of memory, the entry is free again. */
+static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, uint32_t generation)
+{
+	struct dhow_channel *channel = new_handle(segment, index, generation);
+
+	if (!channel)
+		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
+				      memory_order_release);
+	return channel;
+}
+
+static void publish_entry(struct dhow_channel *channel)
+{
+	channel->ring.shm = &channel->segment->channels[channel->index];
+	channel->kind = (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
+								memory_order_relaxed);
+	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
+	atomic_store_explicit(&channel->ring.shm->word, WORD(channel->generation, CHANNEL_OPEN, 0),
+			      memory_order_release);
+}
+
+int channel_make_barrier(struct segment *segment, uint32_t parties,
+			 struct dhow_channel **ret_channel)
+{
+	struct dhow_channel *channel;
+	uint32_t index, generation = next_generation(segment);
+	struct shm_channel *shm;
+
+	if (claim_entry(segment, -1, generation, &index) < 0)
+		return dhow_fail(-ENFILE, "a segment holds at most %d channels",
+				 LAYOUT_CHANNELS - 1);
+	channel = new_entry(segment, index, generation);
+	if (!channel)
+		return dhow_fail(-ENOMEM, "out of memory");
+	shm = &segment->channels[index];
+	shm->slots = 0;
+	shm->block = shm->capacity = shm->stride = shm->inline_bytes = 0;
+	shm->parties = parties;
+	atomic_store_explicit(&shm->barrier, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
+	hold(segment, index);
+	publish_entry(channel);
+	*ret_channel = channel;
+	return 0;
+}
+
 int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted, int index_wanted,
 		 struct dhow_channel **ret_channel)
 {
@@ -258,17 +314,14 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		return dhow_fail(-ENOMEM,
 				 "channel of %u messages: the pool has no block of %llu bytes",
 				 attr.capacity, (unsigned long long)stride * attr.capacity);
-	generation =
-		atomic_fetch_add_explicit(&segment->shm->generation, 1, memory_order_relaxed) + 1;
+	generation = next_generation(segment);
 	rc = claim_entry(segment, index_wanted, generation, &index);
 	if (rc < 0) {
 		heap_free_mine(segment, block);
 		return dhow_fail(rc, "a segment holds at most %d channels", LAYOUT_CHANNELS - 1);
 	}
-	channel = new_handle(segment, index, generation);
+	channel = new_entry(segment, index, generation);
 	if (!channel) {
-		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
-				      memory_order_release);
 		heap_free_mine(segment, block);
 		return dhow_fail(-ENOMEM, "out of memory");
 	}
@@ -277,9 +330,7 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 	/* If we die before the next line, the block is still ours and goes back. */
 	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 		  channel_slots_word(index, generation));
-	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
-	atomic_store_explicit(&segment->channels[index].word, WORD(generation, CHANNEL_OPEN, 0),
-			      memory_order_release);
+	publish_entry(channel);
 	*ret_channel = channel;
 	return 0;
 }
@@ -299,11 +350,17 @@ int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 	/* First the mark, then the look: a destroyer sees the one, or we see the other. An entry
 	 * used by another channel by now has our mark for a moment, which delays its reaper. */
 	hold(segment, index);
-	if (!channel_is_open(shm, generation) || channel_ring(segment, index, &channel->ring) < 0) {
-		drop(segment, index);
-		free(channel);
-		return dhow_fail(-ESTALE, "the channel was destroyed");
-	}
+	channel->ring.shm = shm;
+	if (!channel_is_open(shm, generation))
+		goto err_drop;
+	channel->kind = (enum channel_kind)atomic_load_explicit(&shm->kind, memory_order_relaxed);
+	if (channel->kind != KIND_BARRIER && channel_ring(segment, index, &channel->ring) < 0)
+		goto err_drop;
 	*ret_channel = channel;
 	return 0;
+
+err_drop:
+	drop(segment, index);
+	free(channel);
+	return dhow_fail(-ESTALE, "the channel was destroyed");
 }

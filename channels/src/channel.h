@@ -23,6 +23,7 @@ struct dhow_channel {
 	struct ring ring;
 	uint32_t index;
 	uint32_t generation;
+	enum channel_kind kind;	/* read once: whether there is a ring hangs on it; local only */
 	bool is_remote;
 	struct wait_habit habit;
 	struct dhow_address address;
@@ -55,12 +56,6 @@ static inline uint64_t channel_slots_word(uint32_t index, uint32_t generation)
 
 /* View of a table entry, checked. -EPROTO: damaged. */
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring);
-/* Does process @process hold it open? */
-static inline bool channel_has_user(const struct shm_channel *shm, unsigned process)
-{
-	return atomic_load_explicit(&shm->users[process / 64], memory_order_seq_cst) >>
-		       (process % 64) & 1;
-}
 /* Process @process no longer holds it open; the last one of a closed channel reaps it. */
 void channel_drop_user(struct segment *segment, uint32_t index, unsigned process);
 /* Reap it if it is closed and nobody holds it open. */
@@ -69,6 +64,14 @@ void channel_reap_unused(struct segment *segment, uint32_t index);
 /* Make a channel in @segment; -ENFILE, -ENOMEM. @index_wanted: LAYOUT_GATEWAY or -1. */
 int channel_make(struct segment *segment, const struct dhow_channel_attr *attr, int index_wanted,
 		 struct dhow_channel **ret_channel);
+/* The same without slots. */
+int channel_make_barrier(struct segment *segment, uint32_t parties,
+			 struct dhow_channel **ret_channel);
+/* What a local handle leads to; a barrier has no ring and must not be sent to. */
+static inline enum channel_kind channel_kind(const struct dhow_channel *channel)
+{
+	return channel->kind;
+}
 /* Attach to one of this node. -ESTALE. */
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 		   struct dhow_channel **ret_channel);
@@ -89,6 +92,14 @@ static inline bool channel_is_shut(const struct dhow_channel *channel)
 	 * then finds it empty sees each claim whose owner did not see that it is shut. */
 	return atomic_load_explicit(&channel->ring.shm->shut, memory_order_seq_cst);
 }
+/* The public calls that make and open, for each kind (open.c). */
+/* The segment where @name (NULL: no name) may live; all about it is checked. */
+int channel_home(const char *name, struct dhow_pool *pool, struct segment **ret_segment);
+/* Enter a new channel into the directory. A failure destroys it. @name: NULL does nothing. */
+int channel_publish(struct dhow_channel *channel, const char *name);
+/* -EPROTOTYPE: it is of another kind. */
+int channel_open_as(enum channel_kind kind, const char *where, uint64_t deadline_ns,
+		    struct dhow_channel **ret_channel);
 /* Mark it destroyed and wake all. -EPIPE: it was. */
 int channel_close_for_all(struct dhow_channel *channel);
 
@@ -103,6 +114,10 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 /* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word);
+/* The same for a receiver who can follow a preview while he waits. */
+struct preview_reader;
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Claim one more without waiting; false: there is none. */
 bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
 			uint64_t *ret_word);

@@ -500,6 +500,8 @@ void gateway_watch(struct dhow_gateway *gateway, struct dhow_channel *channel, u
 
 	if (events & DHOW_IN)
 		wait_announce(&channel->ring.shm->wait_in, WAIT_WATCHED);
+	if (channel_kind(channel) == KIND_BARRIER)
+		return;	/* the caller looks himself */
 	if (events & DHOW_OUT)
 		wait_announce(&channel->ring.shm->wait_out, WAIT_WATCHED);
 	/* It may have become true before we announced ourselves. */

@@ -39,12 +39,23 @@ struct gateway_item {
 	bool is_block;			/* data lies in a block of the node's pool */
 };
 
-enum gateway_op { GATEWAY_RECV = 1, GATEWAY_POLL, GATEWAY_PEEK, GATEWAY_PROBE };
+enum gateway_op {
+	GATEWAY_RECV = 1,
+	GATEWAY_POLL,
+	GATEWAY_PEEK,
+	GATEWAY_PROBE,			/* does it exist and is of kind @events? */
+	GATEWAY_RELEASE,		/* semaphore: @events units */
+	GATEWAY_VALUE,			/* semaphore: units that are free */
+	GATEWAY_BARRIER_WAIT,		/* answers 1 to the last party */
+	GATEWAY_BARRIER_RESET,
+	GATEWAY_BARRIER_STATE,		/* see barrier_pack() */
+	GATEWAY_OPS,
+};
 
 struct gateway_ask {			/* a request as the agent reads it */
 	enum gateway_op op;
 	struct dhow_address target;
-	uint32_t events;		/* POLL: mask */
+	uint32_t events;		/* POLL: mask; others: see enum gateway_op */
 	uint64_t room;			/* RECV, PEEK: largest payload the caller takes */
 	uint64_t deadline_ns;		/* on this machine's clock */
 	uint32_t serial;		/* tells a reused record from this one */
@@ -113,6 +124,28 @@ int gateway_deposit(struct dhow_gateway *gateway, struct dhow_channel *channel,
 bool gateway_taken(struct dhow_channel *channel, uint64_t position);
 /* Ring the bell once when one of @events becomes true (or @position is taken). */
 void gateway_watch(struct dhow_gateway *gateway, struct dhow_channel *channel, unsigned events);
+
+/* May @op be done with it? A barrier has no messages, other kinds have no parties. */
+bool gateway_fits(struct dhow_channel *channel, enum gateway_op op);
+/* PROBE, RELEASE, VALUE, BARRIER_RESET, BARRIER_STATE: done at once. */
+int gateway_object(struct dhow_channel *channel, enum gateway_op op, uint32_t argument,
+		   uint32_t *ret_value);
+/* A message that was taken for a caller who is gone: back it goes, to the end. */
+int gateway_put_back(struct dhow_channel *channel, struct dhow_message *message);
+
+/* A remote party at a barrier of this node. */
+struct gateway_party {
+	uint32_t generation, resets;
+	bool is_last;
+};
+/* Return: 0 it was the last; 1 it waits (not with @only_last: -EAGAIN); negative errno. */
+int gateway_party_arrive(struct dhow_channel *channel, bool only_last,
+			 struct gateway_party *ret_party);
+/* Return: 0 released; -EAGAIN it waits; -EOWNERDEAD, -ECANCELED, -EPIPE. */
+int gateway_party_look(struct dhow_channel *channel, const struct gateway_party *party);
+/* It waits no more, because its time is over or it is @dead: what became of it, 0 or errno. */
+int gateway_party_leave(struct dhow_channel *channel, const struct gateway_party *party,
+			bool dead);
 
 /* What the daemon says. False: nothing now. -EHOSTDOWN in ret->kind: daemon gone. */
 enum gateway_news_kind { GATEWAY_PEERS = 1, GATEWAY_PEER_DEAD, GATEWAY_DAEMON_GONE };

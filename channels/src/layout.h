@@ -24,7 +24,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
@@ -86,6 +86,12 @@ struct shm_slot {
 };
 _Static_assert(sizeof(struct shm_slot) == 40, "8 B payloads stay in the first line");
 
+/* What an entry of the channel table is; values travel between nodes. */
+enum channel_kind {
+	KIND_CHANNEL = 1,
+	KIND_SEMAPHORE,		/* a channel of empty messages: semaphore.c */
+	KIND_BARRIER,		/* no slots: barrier.c */
+};
 enum channel_state { CHANNEL_FREE, CHANNEL_MAKING, CHANNEL_OPEN, CHANNEL_CLOSED, CHANNEL_REAPING };
 struct shm_channel {
 	alignas(LAYOUT_PAIR) _Atomic uint64_t word;	/* serial: generation */
@@ -95,6 +101,7 @@ struct shm_channel {
 	uint32_t stride;		/* bytes of a slot */
 	uint32_t inline_bytes;
 	_Atomic uint32_t retry_epoch;	/* moves when a message is to come before others */
+	_Atomic uint32_t kind;		/* enum channel_kind; written by: creator */
 	_Atomic uint32_t shut;		/* no more messages, see dhow_channel_shut() */
 	/* written by: senders, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t tail;
@@ -102,7 +109,14 @@ struct shm_channel {
 	/* written by: receivers, a hint that anyone advances */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t head;
 	alignas(LAYOUT_PAIR) _Atomic uint32_t wait_in;	/* see wait.h: for a message */
+	uint32_t parties;		/* of a barrier; written by: creator */
+	_Atomic uint64_t barrier;	/* see barrier.h; written by: parties */
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_out;	/* for a free slot */
+	/* advice on a message that is being copied in, see preview.h; written by: senders */
+	alignas(LAYOUT_PAIR) _Atomic uint64_t preview;	/* serial32 | block32; 0: none */
+	_Atomic uint64_t preview_pieces;	/* serial32 | pieces32 that are copied */
+	_Atomic uint32_t preview_serial;	/* of the latest */
+	_Atomic uint32_t preview_followed;	/* serial; written by: receivers */
 	/* which processes hold it open; bit = index in the process table */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t users[LAYOUT_PROCESSES / 64];
 	/* which of them watch it in a wait-set; written by: the watcher, see bell.h */

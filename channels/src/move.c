@@ -7,6 +7,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/preview.h"
 #include "src/recover.h"
 #include "src/seed.h"
 
@@ -43,6 +44,7 @@ struct attempt {
 	struct shm_slot *slot;
 	uint64_t word;
 	unsigned tries;
+	struct preview_reader *reader;	/* of a receiver with a large buffer */
 };
 
 enum {
@@ -83,6 +85,8 @@ static int try_read(void *arg)
 	/* Looked at again after the channel was seen to be shut: then nothing more can come. */
 	if (channel_is_shut(channel) && ring_is_empty(&channel->ring))
 		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
+	if (attempt->reader)
+		preview_follow(channel, attempt->reader);
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, false);
 	return -EAGAIN;
@@ -147,11 +151,11 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	return 0;
 }
 
-/* Claim a slot without waiting, as long as there is room. */
+/* Claim a slot without waiting, as long as there is room. If the channel is destroyed meanwhile
+ * the messages are dropped with it: its slots stay as long as we hold it open. */
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
-	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
+	return ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
 	       refuse_if_shut(channel, *ret_position) == 0;
 }
 
@@ -184,7 +188,13 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word)
 {
-	struct attempt attempt = { .channel = channel };
+	return channel_claim_for(channel, NULL, deadline_ns, ret_slot, ret_word);
+}
+
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	struct attempt attempt = { .channel = channel, .reader = reader };
 	int rc = try_read(&attempt);
 
 	if (rc == -EAGAIN)

@@ -44,39 +44,53 @@ static int directory(enum node_op op, const char *name, uint64_t wait_ms, char *
 	return rc;
 }
 
-int dhow_channel_create(const char *name, const struct dhow_channel_attr *attr,
-			struct dhow_channel **ret_channel)
+int channel_home(const char *name, struct dhow_pool *pool, struct segment **ret_segment)
 {
 	struct segment *segment = context_node();
-	char address[DHOW_ADDRESS_BYTES] = "";
-	struct dhow_channel *channel;
 	int rc = segment ? 0 : -ENOTCONN;
 
 	if (rc == 0 && name)
 		rc = check_name(name);
 	if (rc < 0)
 		return rc;
-	if (attr && attr->pool)
-		segment = &attr->pool->segment;
-	rc = liveness_check(segment);
+	if (pool)
+		segment = &pool->segment;
+	*ret_segment = segment;
+	return liveness_check(segment);
+}
+
+int channel_publish(struct dhow_channel *channel, const char *name)
+{
+	char address[DHOW_ADDRESS_BYTES] = "";
+	int rc;
+
+	if (!name)
+		return 0;
+	dhow_address_print(&channel->address, address);
+	rc = directory(NODE_NAME_PUT, name, 0, address);
+	if (rc == 0) {
+		memcpy(channel->name, name, strlen(name) + 1);
+		return 0;
+	}
+	channel_close_for_all(channel);
+	channel_free(channel);
+	return rc == -EEXIST ? dhow_fail(rc, "channel name \"%s\" is taken", name) : rc;
+}
+
+int dhow_channel_create(const char *name, const struct dhow_channel_attr *attr,
+			struct dhow_channel **ret_channel)
+{
+	struct dhow_channel *channel;
+	struct segment *segment;
+	int rc = channel_home(name, attr ? attr->pool : NULL, &segment);
+
 	if (rc == 0)
 		rc = channel_make(segment, attr, -1, &channel);
-	if (rc < 0)
-		return rc;
-	dhow_address_print(&channel->address, address);
-	if (name) {
-		rc = directory(NODE_NAME_PUT, name, 0, address);
-		if (rc < 0) {
-			channel_close_for_all(channel);
-			channel_free(channel);
-			return rc == -EEXIST ?
-				       dhow_fail(rc, "channel name \"%s\" is taken", name) :
-				       rc;
-		}
-		memcpy(channel->name, name, strlen(name) + 1);
-	}
-	*ret_channel = channel;
-	return 0;
+	if (rc == 0)
+		rc = channel_publish(channel, name);
+	if (rc == 0)
+		*ret_channel = channel;
+	return rc;
 }
 
 static int look_up(const char *name, uint64_t deadline_ns, char address[DHOW_ADDRESS_BYTES])
@@ -118,9 +132,28 @@ static int resolve(const char *where, uint64_t deadline_ns, struct dhow_address 
 	return rc;
 }
 
-int dhow_channel_open(const char *where, uint64_t deadline_ns, struct dhow_channel **ret_channel)
+static const char *const kinds[] = {
+	[KIND_CHANNEL] = "channel", [KIND_SEMAPHORE] = "semaphore", [KIND_BARRIER] = "barrier"
+};
+
+static int check_kind(struct dhow_channel *channel, enum channel_kind kind, const char *where)
+{
+	enum channel_kind found = channel_kind(channel);
+
+	if (found == kind)
+		return 0;
+	channel_free(channel);
+	if (found < KIND_CHANNEL || found > KIND_BARRIER)
+		return dhow_fail(-EPROTO, "the entry of \"%.63s\" is damaged", where);
+	return dhow_fail(-EPROTOTYPE, "\"%.63s\" is a %s, not a %s", where, kinds[found],
+			 kinds[kind]);
+}
+
+int channel_open_as(enum channel_kind kind, const char *where, uint64_t deadline_ns,
+		    struct dhow_channel **ret_channel)
 {
 	struct segment *segment = context_node();
+	struct dhow_channel *channel;
 	struct dhow_address address;
 	int rc;
 
@@ -138,13 +171,23 @@ int dhow_channel_open(const char *where, uint64_t deadline_ns, struct dhow_chann
 		return dhow_fail(-EHOSTUNREACH, "channel \"%.63s\" is on node %u, this job has %u",
 				 where, address.node, segment->nodes_count);
 	if (address.node != segment->shm->node)
-		return remote_open(segment, &address, deadline_ns, ret_channel);
+		return remote_open(segment, &address, kind, deadline_ns, ret_channel);
 	if (address.segment != segment->id) {
 		rc = context_segment(address.segment, &segment);
 		if (rc < 0)
 			return rc;
 	}
-	return channel_attach(segment, address.index, address.generation, ret_channel);
+	rc = channel_attach(segment, address.index, address.generation, &channel);
+	if (rc == 0)
+		rc = check_kind(channel, kind, where);
+	if (rc == 0)
+		*ret_channel = channel;
+	return rc;
+}
+
+int dhow_channel_open(const char *where, uint64_t deadline_ns, struct dhow_channel **ret_channel)
+{
+	return channel_open_as(KIND_CHANNEL, where, deadline_ns, ret_channel);
 }
 
 void dhow_channel_close(struct dhow_channel *channel)

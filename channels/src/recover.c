@@ -8,6 +8,7 @@
  */
 #include "src/recover.h"
 
+#include "src/barrier.h"
 #include "src/bell.h"
 #include "src/channel.h"
 #include "src/heap.h"
@@ -90,7 +91,6 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 	unsigned state = WORD_STATE(word);
 	struct ring ring;
 
-	bell_unwatch(segment, index, dead & (LAYOUT_PROCESSES - 1));
 	if (WORD_OWNER(word) == dead && state == CHANNEL_MAKING)
 		undo_making(segment, index, word);
 	if (WORD_OWNER(word) == dead && state == CHANNEL_REAPING) {
@@ -168,7 +168,10 @@ void recover_users(struct segment *segment, unsigned process)
 	for (uint32_t i = 0; i < LAYOUT_CHANNELS; i++) {
 		const struct shm_channel *shm = &segment->channels[i];
 
-		if (atomic_load_explicit(&shm->users[process / 64], memory_order_relaxed) & bit)
-			channel_drop_user(segment, i, process);
+		if (!(atomic_load_explicit(&shm->users[process / 64], memory_order_relaxed) & bit))
+			continue;
+		barrier_recover(segment, i);
+		bell_unwatch(segment, i, process);
+		channel_drop_user(segment, i, process);
 	}
 }

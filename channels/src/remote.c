@@ -81,8 +81,8 @@ static int claim_stream(struct segment *segment, const struct dhow_address *targ
 			 LAYOUT_STREAMS);
 }
 
-int remote_open(struct segment *segment, const struct dhow_address *address, uint64_t deadline_ns,
-		struct dhow_channel **ret_channel)
+int remote_open(struct segment *segment, const struct dhow_address *address,
+		enum channel_kind kind, uint64_t deadline_ns, struct dhow_channel **ret_channel)
 {
 	struct dhow_channel *channel;
 	uint32_t events;
@@ -108,8 +108,8 @@ int remote_open(struct segment *segment, const struct dhow_address *address, uin
 		free(channel);
 		return rc;
 	}
-	rc = remote_ask(channel, GATEWAY_PROBE, 0, 0, deadline_ns ? deadline_ns : dhow_in_ms(5000),
-			&events, NULL);
+	rc = remote_ask(channel, GATEWAY_PROBE, kind, 0,
+			deadline_ns ? deadline_ns : dhow_in_ms(5000), &events, NULL);
 	if (rc < 0) {
 		remote_close(channel);
 		return rc;

@@ -9,9 +9,9 @@
 #include "src/channel.h"
 #include "src/gateway.h"
 
-/* Open a stream to @address and ask the far node whether the channel exists. */
-int remote_open(struct segment *segment, const struct dhow_address *address, uint64_t deadline_ns,
-		struct dhow_channel **ret_channel);
+/* Open a stream to @address and ask the far node whether the channel exists and is a @kind. */
+int remote_open(struct segment *segment, const struct dhow_address *address,
+		enum channel_kind kind, uint64_t deadline_ns, struct dhow_channel **ret_channel);
 void remote_close(struct dhow_channel *channel);
 
 /* As channel_put(), then wait for what @when says. */

@@ -315,6 +315,26 @@ void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)
 	atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
 }
 
+bool ring_give_new(struct ring *ring, uint32_t me)
+{
+	for (uint32_t i = 0; i < ring->capacity; i++) {
+		struct shm_slot *slot = ring_slot(ring, i);
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+		uint64_t mine = WORD(WORD_SERIAL(word), SLOT_WRITING, me);
+
+		/* Its position counts as claimed from now on; both ends walk over it. */
+		if ((WORD_STATE(word) != SLOT_FREE && WORD_STATE(word) != SLOT_TOMB) ||
+		    !claim(slot, &word, mine))
+			continue;
+		slot->user = 0;
+		slot->bytes = slot->block = slot->sender = slot->tag = slot->route = 0;
+		slot->flags = 0;
+		ring_give_back(ring, slot, mine);
+		return true;
+	}
+	return false;
+}
+
 /* The first position that is not taken; its slot and word. */
 static uint64_t find_head(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
 {

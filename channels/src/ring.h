@@ -82,6 +82,10 @@ void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t
 /* Give it back, to be read next. */
 void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word);
 
+/* Make any free slot an empty message that is to be given again, for channels whose order does
+ * not matter: beyond a slot that somebody holds the ring is full. False: no slot is free. */
+bool ring_give_new(struct ring *ring, uint32_t me);
+
 /* The slot and word of the message that would be claimed next; false: none. */
 bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Nothing is in it, nobody writes, reads or will give back. */

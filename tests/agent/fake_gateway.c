@@ -243,6 +243,51 @@ int gateway_deposit(struct dhow_gateway *gateway, struct dhow_channel *channel,
 	return 0;
 }
 
+/* All channels here are channels. */
+bool gateway_fits(struct dhow_channel *channel, enum gateway_op op)
+{
+	(void)channel;
+	return op <= GATEWAY_PROBE;
+}
+
+int gateway_object(struct dhow_channel *channel, enum gateway_op op, uint32_t argument,
+		   uint32_t *ret_value)
+{
+	(void)channel;
+	(void)argument;
+	(void)ret_value;
+	return op == GATEWAY_PROBE ? 0 : -EPROTOTYPE;
+}
+
+int gateway_put_back(struct dhow_channel *channel, struct dhow_message *message)
+{
+	return dhow_send_message(channel, message, DHOW_ACCEPTED, DHOW_TRY);
+}
+
+int gateway_party_arrive(struct dhow_channel *channel, bool only_last,
+			 struct gateway_party *ret_party)
+{
+	(void)channel;
+	(void)only_last;
+	(void)ret_party;
+	return -EPROTOTYPE;
+}
+
+int gateway_party_look(struct dhow_channel *channel, const struct gateway_party *party)
+{
+	(void)channel;
+	(void)party;
+	return -EPROTOTYPE;
+}
+
+int gateway_party_leave(struct dhow_channel *channel, const struct gateway_party *party, bool dead)
+{
+	(void)channel;
+	(void)party;
+	(void)dead;
+	return -EPROTOTYPE;
+}
+
 bool gateway_taken(struct dhow_channel *channel, uint64_t position)
 {
 	return position < channel->takes;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -266,6 +267,7 @@ static pid_t child(void (*body)(struct dhow_channel *of))
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dhow_init_at(node, 0) < 0 || dhow_channel_open(where, SOON, &own) < 0)
 		_exit(1);
 	body(own);
@@ -379,6 +381,8 @@ static pid_t start_producer(unsigned me, unsigned messages)
 {
 	pid_t pid = fork();
 
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (pid == 0)
 		producer(me, messages);
 	return pid;

@@ -53,7 +53,7 @@ int model_main(const char *subject, const struct mcx_test *tests, unsigned count
 			old_values = (unsigned)atoi(argv[++i]);
 		} else {
 			fprintf(stderr, "usage: %s [--preemptions N] [--old N] [--trace] "
-					"[NAME...]\n", argv[0]);
+				"[NAME...]\n", argv[0]);
 			return 2;
 		}
 	}

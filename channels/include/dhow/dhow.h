@@ -6,10 +6,12 @@
 #define DHOW_DHOW_H
 
 #include <dhow/address.h>
+#include <dhow/barrier.h>
 #include <dhow/channel.h>
 #include <dhow/error.h>
 #include <dhow/message.h>
 #include <dhow/pool.h>
+#include <dhow/semaphore.h>
 #include <dhow/wait.h>
 #include <dhow/waitset.h>
 
