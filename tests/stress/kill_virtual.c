@@ -18,7 +18,6 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,6 @@
 
 enum {
 	ENTRIES = 8,		/* of the process and thread tables that these tests can use */
-	CHECK_LIMIT_S = 20,	/* a survivor that needs this long is blocked */
 	BAD_SHOWN = 5,
 };
 
@@ -41,20 +39,6 @@ static struct {
 } total;
 static const char *only;
 static bool all, verbose;
-
-/* Where we are, for the handler that finds a survivor blocked. */
-static char where[160];
-
-static void on_alarm(int signal)
-{
-	static const char text[] = "a survivor is blocked: ";
-
-	(void)signal;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ||
-	    write(STDERR_FILENO, where, strlen(where)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
-		_exit(1);
-	_exit(1);
-}
 
 /* ---- the copy ---- */
 
@@ -114,18 +98,17 @@ static void try_point(struct pass *pass, pid_t victim)
 	const char *why;
 
 	pass->points++;
-	snprintf(where, sizeof(where), "%s, %u messages, instruction %lu", pass->name,
-		 pass->deaths.before, pass->points);
-	alarm(CHECK_LIMIT_S);
+	tracer_watch(pass->name, pass->points);
 	copy_renew();
 	copy_mark_dead(victim);
 	why = scene_check(pass->scene, &copy, &pass->deaths);
-	alarm(0);
+	tracer_watch(NULL, 0);
 	if (!why)
 		return;
 	pass->bad++;
 	if (pass->shown++ < BAD_SHOWN)
-		printf("BAD: %s: %s\n", where, why);
+		printf("BAD: %s, %u messages, instruction %lu: %s\n", pass->name,
+		       pass->deaths.before, pass->points, why);
 }
 
 /* Single-step @victim to the end of its operation and try each @stride-th point. The stride
@@ -138,7 +121,7 @@ static void walk(struct pass *pass, pid_t victim, const struct account *account,
 		if (steps++ % stride == 0)
 			try_point(pass, victim);
 		if (!tracer_step(victim))
-			scene_die("%s: the victim ended by itself", where);
+			scene_die("%s: the victim ended by itself", pass->name);
 	}
 	try_point(pass, victim);
 	total.tried += pass->points;
@@ -316,7 +299,6 @@ int main(int argc, char **argv)
 	}
 	if (!tracer_works())
 		return 77;
-	signal(SIGALRM, on_alarm);
 	tracer_share_a_core();
 	for (unsigned o = 0; o < scene_operations_count; o++) {
 		const struct operation *operation = &scene_operations[o];

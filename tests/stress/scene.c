@@ -271,19 +271,27 @@ static const char *destroy_what_was_made(const struct scene *scene, struct segme
 	return NULL;
 }
 
-/* Every entry of the channel table can be used again, and ours is held by nobody else. */
+static bool is_held_by_dead(const struct segment *segment, uint32_t index, unsigned process)
+{
+	const struct shm_channel *shm = &segment->channels[index];
+	uint64_t word = atomic_load_explicit(&shm->users[process / 64], memory_order_relaxed);
+
+	return word >> process % 64 & 1 &&
+	       liveness_dead(segment, atomic_load_explicit(&segment->processes[process].id,
+							   memory_order_relaxed));
+}
+
+/* Every entry of the channel table can be used again, and ours is held by the living only. */
 static const char *judge_table(const struct segment *segment, uint32_t index)
 {
 	for (uint32_t i = 1; i < LAYOUT_CHANNELS; i++) {
 		const struct shm_channel *shm = &segment->channels[i];
-		uint64_t first = i == index ? UINT64_C(1) << (segment->me % 64) : 0;
 
 		if ((WORD_STATE(atomic_load_explicit(&shm->word, memory_order_relaxed)) !=
 		     CHANNEL_FREE) != (i == index))
 			return "an entry of the channel table is lost";
-		for (unsigned word = 0; word < LAYOUT_PROCESSES / 64; word++)
-			if (atomic_load_explicit(&shm->users[word], memory_order_relaxed) !=
-			    (word == 0 ? first : 0))
+		for (unsigned process = 0; process < SCENE_PROCESSES; process++)
+			if (is_held_by_dead(segment, i, process))
 				return "a dead process still holds a channel open";
 	}
 	return NULL;
@@ -322,8 +330,9 @@ const char *scene_check(const struct scene *scene, struct segment *segment,
 		why = judge_victims(scene, deaths, seen);
 	for (unsigned round = 0; !why && round < 2; round++)
 		why = use(&channel, round);
-	if (!why)
-		why = destroy_what_was_made(scene, segment, deaths);
+	if (why || deaths->others_live)
+		return why;
+	why = destroy_what_was_made(scene, segment, deaths);
 	if (!why)
 		why = judge_table(segment, channel.index);
 	if (!why)

@@ -24,6 +24,7 @@ enum {
 	SCENE_SMALL = 64,		/* travels in the slot */
 	SCENE_LARGE = 1500,		/* travels in a block */
 	SCENE_VICTIMS = 2,
+	SCENE_PROCESSES = 8,		/* more than ever enter at once */
 	SCENE_BATCH = 3,		/* messages that one call can move */
 	SCENE_SENT_BY = 100,		/* number of the first message that victim 0 sends */
 };
@@ -87,6 +88,7 @@ struct deaths {
 	const struct operation *operations[SCENE_VICTIMS];	/* NULL: there was no such victim */
 	unsigned before;		/* messages in the channel */
 	bool head_small;
+	bool others_live;		/* somebody else is stopped in a step: count nothing */
 };
 
 /**

@@ -21,7 +21,7 @@ faults=(
 	[10]="dead with living threads"
 )
 # In the order of how long they take. Each ends with a status other than 0 if it finds a fault.
-tests=(model_ring model_heap channels.liveness channels.channel kill_virtual)
+tests=(model_ring model_heap channels.liveness channels.channel channels.mixed_threads kill_virtual)
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -17,11 +17,14 @@
 
 #include "base/clock.h"
 
-static bool wait_for_stop(pid_t pid)
+enum { SURVIVOR_LIMIT_S = 20, VICTIM_LIMIT_S = 60 };
+
+/* The signal that stopped it; 0: it ended. */
+static int wait_for_stop(pid_t pid)
 {
 	int status;
 
-	return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);
+	return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
 }
 
 static _Noreturn void be_victim(struct scene *scene, const struct operation *operation,
@@ -30,7 +33,8 @@ static _Noreturn void be_victim(struct scene *scene, const struct operation *ope
 	struct account *mine = &scene->accounts[number];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	alarm(60);	/* the default action ends us, should the tracer forget us */
+	signal(SIGALRM, SIG_DFL);
+	alarm(VICTIM_LIMIT_S);	/* the default action ends us, should the tracer forget us */
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	scene_become_victim(scene, operation);
 	raise(SIGSTOP);
@@ -38,7 +42,7 @@ static _Noreturn void be_victim(struct scene *scene, const struct operation *ope
 	operation->run(scene, mine, number);
 	atomic_store(&mine->finished, 1);
 	for (;;)
-		pause();
+		raise(SIGSTOP);	/* ends a run to a breakpoint that is not reached */
 }
 
 pid_t tracer_start(struct scene *scene, const struct operation *operation, unsigned number)
@@ -60,7 +64,7 @@ pid_t tracer_start(struct scene *scene, const struct operation *operation, unsig
 
 bool tracer_step(pid_t pid)
 {
-	return ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0 && wait_for_stop(pid);
+	return ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0 && wait_for_stop(pid) != 0;
 }
 
 void tracer_kill(pid_t pid)
@@ -116,7 +120,7 @@ static bool run_to_next(pid_t pid, unsigned long address)
 	if (errno || ptrace(PTRACE_POKETEXT, pid, address, with_breakpoint(text)) < 0)
 		return false;
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
-	if (!wait_for_stop(pid))
+	if (wait_for_stop(pid) != SIGTRAP)
 		return false;
 	ptrace(PTRACE_POKETEXT, pid, address, text);
 	go_to(pid, address);
@@ -125,14 +129,14 @@ static bool run_to_next(pid_t pid, unsigned long address)
 
 bool tracer_run_to(pid_t pid, unsigned long address, unsigned hit)
 {
-	for (unsigned i = 0; i < hit; i++) {
-		if ((i > 0 || tracer_at(pid) == address) && !(i == 0 && hit == 1) &&
-		    !tracer_step(pid))
+	bool there = tracer_at(pid) == address;
+
+	for (unsigned reached = there; reached < hit; reached++) {
+		if (there && !tracer_step(pid))
 			return false;
-		if (i == 0 && hit == 1 && tracer_at(pid) == address)
-			return true;
 		if (!run_to_next(pid, address))
 			return false;
+		there = true;
 	}
 	return true;
 }
@@ -148,6 +152,27 @@ bool tracer_let_finish(pid_t pid, const _Atomic int *finished)
 		sched_yield();
 	}
 	return true;
+}
+
+static char watched[160];
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	if (write(STDERR_FILENO, watched, strlen(watched)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+void tracer_watch(const char *what, unsigned long point)
+{
+	alarm(0);
+	if (!what)
+		return;
+	snprintf(watched, sizeof(watched), "BAD: a survivor is blocked: %s, point %lu\n", what,
+		 point);
+	signal(SIGALRM, on_alarm);
+	alarm(SURVIVOR_LIMIT_S);
 }
 
 void tracer_share_a_core(void)

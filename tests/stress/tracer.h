@@ -24,6 +24,10 @@ bool tracer_run_to(pid_t pid, unsigned long address, unsigned hit);
 bool tracer_let_finish(pid_t pid, const _Atomic int *finished);
 void tracer_kill(pid_t pid);
 
+/* From now on, a survivor that does not come back within 20 s ends the program with a message
+ * that has @what and @point in it. NULL: no longer. */
+void tracer_watch(const char *what, unsigned long point);
+
 /* One processor for tracer and victims: a step is a switch and not a wake-up across cores. */
 void tracer_share_a_core(void);
 /* Is ptrace() allowed here? Prints why not. */
