@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	run.context = &context;
+	run.calls = dhow_wait_calls;
 	bench_pin(&run, 2);
 	rc = attach(&run, socket);
 	if (rc) {

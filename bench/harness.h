@@ -37,6 +37,7 @@ struct bench_run {
 	void *context;			/* of the benchmark program */
 	const struct bench_case *row;
 	char pinning[96];		/* for the report */
+	uint64_t (*calls)(void);	/* system calls of the candidate so far, or NULL */
 	/* the trial: @values_count values, each over @batch operations */
 	uint64_t batch, values_count;
 	double *values;			/* side 0 fills it */
@@ -63,6 +64,7 @@ struct bench_row {
 	double median, p99, min, max;	/* p99: 99 % of the values are at least this good */
 	double raw;			/* median of the baseline */
 	double ratio;			/* median of the pairs' ratios; larger is worse */
+	double calls;			/* of side 0 per operation; -1: not counted */
 };
 
 struct bench_report {

@@ -44,22 +44,24 @@ static const char *figure(double value, char buffer[24])
 
 void bench_report_print(const struct bench_report *report)
 {
-	char a[24], b[24], c[24], d[24], model[128];
+	char a[24], b[24], c[24], d[24], e[24], model[128];
 
 	bench_cpu_model(model, sizeof(model));
 	printf("%s: %s, %ld CPUs, %s, commit %s\n", report->bench, model,
 	       sysconf(_SC_NPROCESSORS_ONLN), report->pinning, BENCH_COMMIT);
-	printf("%-10s %-16s %8s %10s %10s %10s %-6s %10s %7s\n", "name", "config", "size", "median",
-	       "p99", "min", "unit", "raw", "ratio");
+	printf("%-14s %-19s %8s %10s %10s %10s %-6s %10s %7s %8s\n", "name", "config", "size",
+	       "median", "p99", "min", "unit", "raw", "ratio", "calls/op");
 	for (size_t i = 0; i < report->count; i++) {
 		const struct bench_row *row = &report->rows[i];
 
-		printf("%-10s %-16s %8zu %10s %10s %10s %-6s %10s %7.2f\n", row->row->name,
+		printf("%-14s %-19s %8zu %10s %10s %10s %-6s %10s %7.2f %8s\n", row->row->name,
 		       row->row->config, row->row->bytes, figure(row->median, a),
 		       figure(row->p99, b), figure(row->min, c), row->row->unit,
-		       figure(row->raw, d), row->ratio);
+		       figure(row->raw, d), row->ratio,
+		       row->calls < 0 ? "-" : figure(row->calls, e));
 	}
-	printf("ratio: 1 = as good as the raw baseline of the same run, larger = worse\n");
+	printf("ratio: 1 = as good as the raw baseline of the same run, larger = worse\n"
+	       "calls/op: system calls for waiting and waking, of the side that measures\n");
 	fflush(stdout);
 }
 
@@ -83,11 +85,13 @@ json_t *bench_machine(const char *pinning)
 
 static json_t *json_row(const char *bench, const struct bench_row *row)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f}", "bench", bench,
+	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f}",
+			 "bench", bench,
 			 "name", row->row->name, "config", row->row->config,
 			 "size", (json_int_t)row->row->bytes, "median", row->median,
 			 "p99", row->p99, "min", row->min, "max", row->max,
-			 "unit", row->row->unit, "raw", row->raw, "ratio", row->ratio);
+			 "unit", row->row->unit, "raw", row->raw, "ratio", row->ratio,
+			 "calls", row->calls);
 }
 
 int bench_report_write(const struct bench_report *report, const char *file)

@@ -29,6 +29,7 @@ struct contender {
 	double *values;		/* of all rounds */
 	size_t count;
 	double medians[ROUNDS_MAX];
+	uint64_t calls, operations;	/* of side 0, in all rounds */
 };
 
 static int compare(const void *a, const void *b)
@@ -98,12 +99,15 @@ static int calibrate(struct bench_run *run, struct contender *who, const struct 
 
 static int round_once(struct bench_run *run, struct contender *who, unsigned round)
 {
+	uint64_t calls = run->calls ? run->calls() : 0;
 	double elapsed;
 	size_t kept;
 	int rc = trial(run, who, &elapsed);
 
 	if (rc || run->side)
 		return rc;
+	who->calls += run->calls ? run->calls() - calls : 0;
+	who->operations += run->batch * run->values_count;
 	/* The first value holds the other side's wake-up. */
 	kept = (size_t)run->values_count;
 	if (kept > 1)
@@ -114,9 +118,10 @@ static int round_once(struct bench_run *run, struct contender *who, unsigned rou
 	return 0;
 }
 
-static void summarize(const struct bench_case *row, struct contender who[2], unsigned rounds,
+static void summarize(const struct bench_run *run, struct contender who[2], unsigned rounds,
 		      struct bench_row *ret_row)
 {
+	const struct bench_case *row = run->row;
 	double ratios[ROUNDS_MAX];
 
 	for (unsigned i = 0; i < rounds; i++) {
@@ -132,6 +137,9 @@ static void summarize(const struct bench_case *row, struct contender who[2], uns
 	ret_row->max = who[CANDIDATE].values[who[CANDIDATE].count - 1];
 	ret_row->raw = bench_quantile(who[RAW].values, who[RAW].count, 0.5);
 	ret_row->ratio = bench_quantile(ratios, rounds, 0.5);
+	ret_row->calls = run->calls ? (double)who[CANDIDATE].calls /
+					      (double)who[CANDIDATE].operations :
+				      -1;
 }
 
 static int run_case(struct bench_run *run, const struct plan *plan, struct bench_row *ret_row)
@@ -157,7 +165,7 @@ static int run_case(struct bench_run *run, const struct plan *plan, struct bench
 		rc = 0;
 	}
 	if (!rc && !run->side)
-		summarize(run->row, who, round, ret_row);
+		summarize(run, who, round, ret_row);
 	free(who[CANDIDATE].values);
 	free(who[RAW].values);
 	return rc;

@@ -17,7 +17,7 @@
 #include <dhow/message.h>
 
 enum {
-	AGENT_WIRE_VERSION = 2,
+	AGENT_WIRE_VERSION = 3,
 	AGENT_HEADER_BYTES = 64,
 	AGENT_KEY_BYTES = 32,
 	AGENT_RECORD_BYTES = 96,	/* no record is longer, payload apart */

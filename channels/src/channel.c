@@ -19,6 +19,11 @@ enum {
 };
 _Static_assert(LAYOUT_CHANNELS <= 1 << 12, "channel_queued_word() has 12 bits for the channel");
 
+static uint32_t mask_of(uint32_t capacity)
+{
+	return (capacity & (capacity - 1)) == 0 ? capacity - 1 : 0;
+}
+
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
@@ -35,8 +40,7 @@ int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 	    (uint64_t)ring.capacity * ring.stride > segment->bytes - slots)
 		return -EPROTO;
 	ring.slots = segment->base + slots;
-	if ((ring.capacity & (ring.capacity - 1)) == 0)
-		ring.mask = ring.capacity - 1;
+	ring.mask = mask_of(ring.capacity);
 	*ret_ring = ring;
 	return 0;
 }
@@ -196,10 +200,9 @@ static int claim_entry(struct segment *segment, int index_wanted, uint32_t gener
 }
 
 static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
-		       const struct dhow_channel_attr *attr, uint32_t stride)
+		       const struct dhow_channel_attr *attr, uint32_t stride, struct ring *ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	struct ring ring;
 
 	shm->block = block;
 	shm->slots = (uint64_t)((unsigned char *)heap_data(segment, block) - segment->base);
@@ -208,14 +211,21 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	shm->inline_bytes = stride - (uint32_t)sizeof(struct shm_slot);
 	atomic_store_explicit(&shm->retry_epoch, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->preview, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->high_water, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->kind, KIND_CHANNEL, memory_order_relaxed);
-	channel_ring(segment, index, &ring);
-	ring_format(&ring);
+	/* From what we know, not from what stands there: others can write to it. */
+	*ring = (struct ring){ .shm = shm,
+			       .slots = heap_data(segment, block),
+			       .capacity = attr->capacity,
+			       .mask = mask_of(attr->capacity),
+			       .stride = stride,
+			       .inline_bytes = stride - (uint32_t)sizeof(struct shm_slot) };
+	ring_format(ring);
 }
 
 static int check_attr(struct dhow_channel_attr *attr)
@@ -252,6 +262,8 @@ static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, u
 static void publish_entry(struct dhow_channel *channel)
 {
 	channel->ring.shm = &channel->segment->channels[channel->index];
+	channel->kind = (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
+								memory_order_relaxed);
 	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
 	atomic_store_explicit(&channel->ring.shm->word, WORD(channel->generation, CHANNEL_OPEN, 0),
 			      memory_order_release);
@@ -275,6 +287,7 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 	shm->block = shm->capacity = shm->stride = shm->inline_bytes = 0;
 	shm->parties = parties;
 	atomic_store_explicit(&shm->barrier, 0, memory_order_relaxed);
+	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
@@ -312,13 +325,12 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 		heap_free_mine(segment, block);
 		return dhow_fail(-ENOMEM, "out of memory");
 	}
-	fill_entry(segment, index, block, &attr, stride);
+	fill_entry(segment, index, block, &attr, stride, &channel->ring);
 	hold(segment, index);
 	/* If we die before the next line, the block is still ours and goes back. */
 	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 		  channel_slots_word(index, generation));
 	publish_entry(channel);
-	channel_ring(segment, index, &channel->ring);
 	*ret_channel = channel;
 	return 0;
 }
@@ -339,13 +351,16 @@ int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 	 * used by another channel by now has our mark for a moment, which delays its reaper. */
 	hold(segment, index);
 	channel->ring.shm = shm;
-	if (!channel_is_open(shm, generation) ||
-	    (channel_kind(channel) != KIND_BARRIER &&
-	     channel_ring(segment, index, &channel->ring) < 0)) {
-		drop(segment, index);
-		free(channel);
-		return dhow_fail(-ESTALE, "the channel was destroyed");
-	}
+	if (!channel_is_open(shm, generation))
+		goto err_drop;
+	channel->kind = (enum channel_kind)atomic_load_explicit(&shm->kind, memory_order_relaxed);
+	if (channel->kind != KIND_BARRIER && channel_ring(segment, index, &channel->ring) < 0)
+		goto err_drop;
 	*ret_channel = channel;
 	return 0;
+
+err_drop:
+	drop(segment, index);
+	free(channel);
+	return dhow_fail(-ESTALE, "the channel was destroyed");
 }

@@ -23,6 +23,7 @@ struct dhow_channel {
 	struct ring ring;
 	uint32_t index;
 	uint32_t generation;
+	enum channel_kind kind;	/* read once: whether there is a ring hangs on it; local only */
 	bool is_remote;
 	struct wait_habit habit;
 	struct dhow_address address;
@@ -69,8 +70,7 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 /* What a local handle leads to; a barrier has no ring and must not be sent to. */
 static inline enum channel_kind channel_kind(const struct dhow_channel *channel)
 {
-	return (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
-						       memory_order_relaxed);
+	return channel->kind;
 }
 /* Attach to one of this node. -ESTALE. */
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
@@ -114,6 +114,10 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 /* Claim the next message: *ret_slot and *ret_word stay ours until channel_finish(). */
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word);
+/* The same for a receiver who can follow a preview while he waits. */
+struct preview_reader;
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Claim one more without waiting; false: there is none. */
 bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot,
 			uint64_t *ret_word);

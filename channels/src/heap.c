@@ -119,7 +119,8 @@ static bool is_free(const struct segment *segment, uint32_t block)
 
 static bool take(struct segment *segment, uint32_t block, unsigned state)
 {
-	return is_free(segment, block) &&
+	/* The tree also has words of blocks beyond the pool; somebody may have written there. */
+	return is_free(segment, block) && heap_valid(segment, block) &&
 	       swap(segment, block, WORD(0, BLOCK_FREE, 0), WORD(0, state, segment->me));
 }
 

@@ -24,7 +24,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
@@ -112,6 +112,11 @@ struct shm_channel {
 	uint32_t parties;		/* of a barrier; written by: creator */
 	_Atomic uint64_t barrier;	/* see barrier.h; written by: parties */
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_out;	/* for a free slot */
+	/* advice on a message that is being copied in, see preview.h; written by: senders */
+	alignas(LAYOUT_PAIR) _Atomic uint64_t preview;	/* serial32 | block32; 0: none */
+	_Atomic uint64_t preview_pieces;	/* serial32 | pieces32 that are copied */
+	_Atomic uint32_t preview_serial;	/* of the latest */
+	_Atomic uint32_t preview_followed;	/* serial; written by: receivers */
 	/* which processes hold it open; bit = index in the process table */
 	alignas(LAYOUT_PAIR) _Atomic uint64_t users[LAYOUT_PROCESSES / 64];
 	/* which of them watch it in a wait-set; written by: the watcher, see bell.h */

@@ -7,7 +7,9 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/preview.h"
 #include "src/recover.h"
+#include "src/seed.h"
 
 static int check_open(struct dhow_channel *channel)
 {
@@ -42,6 +44,7 @@ struct attempt {
 	struct shm_slot *slot;
 	uint64_t word;
 	unsigned tries;
+	struct preview_reader *reader;	/* of a receiver with a large buffer */
 };
 
 enum {
@@ -82,6 +85,8 @@ static int try_read(void *arg)
 	/* Looked at again after the channel was seen to be shut: then nothing more can come. */
 	if (channel_is_shut(channel) && ring_is_empty(&channel->ring))
 		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
+	if (attempt->reader)
+		preview_follow(channel, attempt->reader);
 	if (++attempt->tries % TRIES_A_LOOK == 1)
 		look_for_dead(channel, false);
 	return -EAGAIN;
@@ -146,11 +151,11 @@ int channel_put(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	return 0;
 }
 
-/* Claim a slot without waiting, as long as there is room. */
+/* Claim a slot without waiting, as long as there is room. If the channel is destroyed meanwhile
+ * the messages are dropped with it: its slots stay as long as we hold it open. */
 static bool claim_more(struct dhow_channel *channel, uint64_t *ret_position)
 {
-	return channel_is_open(channel->ring.shm, channel->generation) &&
-	       ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
+	return ring_claim_write(&channel->ring, channel->segment->me, RING_SWAP, ret_position) &&
 	       refuse_if_shut(channel, *ret_position) == 0;
 }
 
@@ -183,7 +188,13 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm_slot **ret_slot,
 		  uint64_t *ret_word)
 {
-	struct attempt attempt = { .channel = channel };
+	return channel_claim_for(channel, NULL, deadline_ns, ret_slot, ret_word);
+}
+
+int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
+		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	struct attempt attempt = { .channel = channel, .reader = reader };
 	int rc = try_read(&attempt);
 
 	if (rc == -EAGAIN)
@@ -202,20 +213,34 @@ bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot
 	return ring_claim_read(&channel->ring, channel->segment->me, RING_SWAP, ret_slot, ret_word);
 }
 
+/* Once, whatever the compiler would like: another process may change it at any time. */
+static inline uint32_t read_once(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+/* The block of a slot; 0: none, or none of this pool. */
+static inline uint32_t block_of(const struct segment *segment, const struct shm_slot *slot)
+{
+	uint32_t block = read_once(&slot->block);
+
+	return (read_once(&slot->flags) & SLOT_BLOCK) && heap_valid(segment, block) ? block : 0;
+}
+
 void *channel_payload(struct dhow_channel *channel, const struct shm_slot *slot,
 		      uint32_t *ret_bytes, uint32_t *ret_block)
 {
 	struct segment *segment = channel->segment;
-	/* Read once: what is checked must be what is used. */
-	uint32_t block = __atomic_load_n(&slot->block, __ATOMIC_RELAXED);
-	uint32_t bytes = __atomic_load_n(&slot->bytes, __ATOMIC_RELAXED);
+	/* What is checked must be what is used. */
+	uint32_t bytes = read_once(&slot->bytes), block;
 
 	*ret_bytes = bytes;
 	*ret_block = 0;
-	if (!(slot->flags & SLOT_BLOCK))
+	if (!(read_once(&slot->flags) & SLOT_BLOCK))
 		return bytes <= channel->ring.inline_bytes ? (void *)(uintptr_t)slot->payload :
 							     NULL;
-	if (!heap_valid(segment, block) || bytes > heap_bytes(segment, block))
+	block = block_of(segment, slot);
+	if (!block || bytes > heap_bytes(segment, block))
 		return NULL;
 	*ret_block = block;
 	return heap_data(segment, block);
@@ -227,8 +252,8 @@ static uint32_t take_block(struct dhow_channel *channel, const struct shm_slot *
 			   uint64_t word)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block = slot->flags & SLOT_BLOCK ? slot->block : 0;
-	bool had = block && heap_valid(segment, block) &&
+	uint32_t block = block_of(segment, slot);
+	bool had = block &&
 		   heap_pass(segment, block,
 			     channel_queued_word(channel->index, ring_index(&channel->ring, slot),
 						 WORD_SERIAL(word)),
@@ -247,7 +272,7 @@ uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uin
 	wait_notify(&channel->ring.shm->wait_out, segment);
 	if (__builtin_expect(channel_is_shut(channel), 0))	/* it may be empty now */
 		wait_wake_all(&channel->ring.shm->wait_in, segment);
-	if (block && !keep_block)
+	if (block && (!keep_block || SEEDED(7)))
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
 	return block;
 }

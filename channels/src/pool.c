@@ -5,14 +5,24 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "src/backing.h"
 #include "src/context.h"
 #include "src/heap.h"
 
 int dhow_pool_create(uint64_t bytes, struct dhow_pool **ret_pool)
 {
+	const struct dhow_pool_attr attr = { .bytes = bytes };
+
+	return dhow_pool_create_with(&attr, ret_pool);
+}
+
+int dhow_pool_create_with(const struct dhow_pool_attr *attr, struct dhow_pool **ret_pool)
+{
 	struct segment *node = context_node();
 	struct node_request request = { .op = NODE_SEGMENT_PUT };
-	struct segment_options options = { .pool_bytes = bytes };
+	struct segment_options options = { .pool_bytes = attr->bytes,
+					   .wants_huge = attr->huge_pages,
+					   .numa_node = attr->numa_node };
 	struct base_err err = { "" };
 	struct node_reply reply;
 	int fd, rc;
@@ -57,8 +67,12 @@ void dhow_pool_stats(struct dhow_pool *pool, struct dhow_pool_stats *ret_stats)
 	struct heap_stats stats;
 
 	heap_stats(&pool->segment, &stats);
-	*ret_stats = (struct dhow_pool_stats){ .bytes = pool->segment.data_bytes,
-					       .free_bytes = stats.free_bytes,
-					       .block_max = heap_block_max(&pool->segment),
-					       .blocks = stats.blocks };
+	*ret_stats = (struct dhow_pool_stats){
+		.bytes = pool->segment.data_bytes,
+		.free_bytes = stats.free_bytes,
+		.block_max = heap_block_max(&pool->segment),
+		.blocks = stats.blocks,
+		.page_bytes = backing_page_bytes(pool->segment.fd),
+		.numa_node = 1 + backing_numa_node(pool->segment.base),
+	};
 }

@@ -14,6 +14,7 @@
 #include "src/heap.h"
 #include "src/remote.h"
 #include "src/ring.h"
+#include "src/seed.h"
 #include "src/wait.h"
 
 static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
@@ -29,9 +30,10 @@ static void undo_write(struct segment *segment, struct shm_slot *slot, uint64_t 
 	uint32_t block = slot->block;
 
 	/* A stale block number does no harm: no other message's block has this queued word. */
-	if (heap_valid(segment, block))
+	if (heap_valid(segment, block) && !SEEDED(6))
 		heap_free(segment, block, queued);
-	swap(&slot->word, word, WORD(WORD_SERIAL(word), SLOT_TOMB, 0));
+	if (!SEEDED(3))
+		swap(&slot->word, word, WORD(WORD_SERIAL(word), SLOT_TOMB, 0));
 }
 
 /* READING(dead): the message is given to another reader. */
@@ -63,7 +65,7 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 		again |= state == SLOT_RETRY || (WORD_OWNER(word) == dead && state == SLOT_READING);
 	}
 	/* R3: pairs with A3 in find_retry(). */
-	if (again)
+	if (again && !SEEDED(9))
 		atomic_fetch_add_explicit(&ring->shm->retry_epoch, 1, memory_order_seq_cst);
 	if (changed || again) {
 		wait_wake_all(&ring->shm->wait_in, segment);

@@ -6,6 +6,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/preview.h"
 #include "src/remote.h"
 
 static int known(struct dhow_channel *channel)
@@ -49,21 +50,24 @@ static int recv_remote(struct dhow_channel *channel, void *buffer, size_t room, 
 
 /* Copy a claimed message. -EMSGSIZE: it was given back; -EPROTO: it is to be dropped. */
 static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
-		    void *buffer, size_t room, size_t *ret_bytes, struct dhow_header *ret_header)
+		    const struct preview_reader *reader, size_t *ret_bytes,
+		    struct dhow_header *ret_header)
 {
 	uint32_t bytes, block;
-	const void *data = channel_payload(channel, slot, &bytes, &block);
+	const unsigned char *data = channel_payload(channel, slot, &bytes, &block);
+	size_t done;
 
 	*ret_bytes = bytes;
 	if (!data)
 		return dhow_fail(-EPROTO, "a damaged message was dropped");
-	if (bytes > room) {
+	if (bytes > reader->room) {
 		ring_give_back(&channel->ring, slot, word);
 		wait_notify(&channel->ring.shm->wait_in, channel->segment);
-		return too_small(room, bytes);
+		return too_small(reader->room, bytes);
 	}
-	if (bytes)
-		memcpy(buffer, data, bytes);
+	done = preview_done(reader, slot, block);
+	if (bytes > done)
+		memcpy(reader->buffer + done, data + done, bytes - done);
 	if (ret_header)
 		*ret_header = header_of(slot);
 	return 0;
@@ -72,6 +76,7 @@ static int copy_out(struct dhow_channel *channel, struct shm_slot *slot, uint64_
 int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *ret_bytes,
 	      struct dhow_header *ret_header, uint64_t deadline_ns)
 {
+	struct preview_reader reader = { .buffer = buffer, .room = room };
 	struct shm_slot *slot;
 	uint64_t word;
 	int rc = known(channel);
@@ -80,10 +85,11 @@ int dhow_recv(struct dhow_channel *channel, void *buffer, size_t room, size_t *r
 		return rc;
 	if (channel->is_remote)
 		return recv_remote(channel, buffer, room, ret_bytes, ret_header, deadline_ns);
-	rc = channel_claim(channel, deadline_ns, &slot, &word);
+	rc = channel_claim_for(channel, room >= PREVIEW_MIN ? &reader : NULL, deadline_ns, &slot,
+			       &word);
 	if (rc < 0)
 		return rc;
-	rc = copy_out(channel, slot, word, buffer, room, ret_bytes, ret_header);
+	rc = copy_out(channel, slot, word, &reader, ret_bytes, ret_header);
 	if (rc == 0 || rc == -EPROTO)
 		channel_finish(channel, slot, word, false);
 	return rc;
@@ -112,9 +118,9 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 		return rc;
 	do {
 		struct dhow_item *item = &items[received];
+		const struct preview_reader reader = { .buffer = item->data, .room = item->room };
 
-		rc = copy_out(channel, slot, word, item->data, item->room, &item->bytes,
-			      &item->header);
+		rc = copy_out(channel, slot, word, &reader, &item->bytes, &item->header);
 		if (rc == -EMSGSIZE)
 			break;
 		channel_finish_one_of_many(channel, slot, word);

@@ -2,6 +2,8 @@
 /* ring.c - see ring.h. */
 #include "src/ring.h"
 
+#include "src/seed.h"
+
 enum {
 	/* A shared hint moves when its position is a multiple of this, or when somebody else was
 	 * there since our last time. Larger saves little and makes a newcomer walk further. */
@@ -149,7 +151,8 @@ bool ring_claim_write(struct ring *ring, uint32_t me, enum ring_look look, uint6
 
 	for (;; p++) {
 		struct shm_slot *slot = ring_slot(ring, p);
-		uint64_t word = WORD(p, SLOT_FREE, 0), mine = WORD(p, SLOT_WRITING, me);
+		uint64_t word = WORD(p, SLOT_FREE, 0);
+		uint64_t mine = WORD(p, SLOT_WRITING, SEEDED(8) ? 0 : me);
 
 		if (look == RING_SWAP ? claim(slot, &word, mine) :
 					look_and_claim(ring, slot, &word, mine))
@@ -179,7 +182,7 @@ void ring_publish(struct ring *ring, uint64_t position)
 	/* R2: pairs with A2 in claim() and find_head(). Publishes header and payload.
 	 * seq_cst exchange: the change that wait_notify() tells about, see W1. */
 	atomic_exchange_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_READY, 0),
-				 memory_order_seq_cst);
+				 SEEDED(1) ? memory_order_relaxed : memory_order_seq_cst);
 	fetch_ahead(ring, &ring->write, &ring->shm->head, ring->capacity, position);
 }
 
@@ -293,7 +296,7 @@ void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word)
 	 * seq_cst exchange: the change that wait_notify() tells about, see W1. */
 	atomic_exchange_explicit(&slot->word,
 				 WORD(WORD_SERIAL(word) + ring->capacity, SLOT_FREE, 0),
-				 memory_order_seq_cst);
+				 SEEDED(2) ? memory_order_relaxed : memory_order_seq_cst);
 }
 
 void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t word)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* segment.c - see segment.h. A memfd has no name, so nothing is left when its users die. */
+/* segment.c - see segment.h. */
 #include "src/segment.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/backing.h"
 #include "src/heap.h"
 #include "src/liveness.h"
 
@@ -54,51 +53,17 @@ static void format(struct segment *segment)
 	heap_format(segment);
 }
 
-/* Commit all pages: what does not fit must fail now and not by SIGBUS later. */
-static int commit_memory(int fd, uint64_t bytes, struct base_err *err)
+/* The header, before anyone may map the segment and check it. By a mapping: files of huge pages
+ * cannot be written. */
+static int write_header(int fd, const struct shm_segment *shm)
 {
-	int rc;
+	void *base = mmap(NULL, shm->total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	do
-		rc = fallocate(fd, 0, 0, (off_t)bytes) < 0 ? errno : 0;
-	while (rc == EINTR);
-	if (rc == 0)
-		return 0;
-	return base_err(
-		err, -ENOMEM,
-		"a pool needs %llu MiB of shared memory: %s; try a smaller pool (dlaunch --pool)",
-		(unsigned long long)(bytes >> 20), strerror(rc));
-}
-
-/* What the machine can still give, in bytes; UINT64_MAX if it does not say. */
-static uint64_t available_memory(void)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long long kib;
-	char line[128];
-	uint64_t bytes = UINT64_MAX;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			bytes = kib << 10;
-	if (file)
-		fclose(file);
-	return bytes;
-}
-
-/* fallocate() of a memfd does not fail when memory is short: the kernel would kill some
- * process instead. So refuse before what would take more than seven eighths of the rest. */
-static int check_memory(uint64_t bytes, struct base_err *err)
-{
-	uint64_t available = available_memory();
-
-	if (bytes <= available - available / 8)
-		return 0;
-	return base_err(
-		err, -ENOMEM,
-		"a pool needs %llu MiB of shared memory, this machine has %llu MiB left; try "
-		"a smaller pool (dlaunch --pool)",
-		(unsigned long long)(bytes >> 20), (unsigned long long)(available >> 20));
+	if (base == MAP_FAILED)
+		return -errno;
+	memcpy(base, shm, sizeof(*shm));
+	munmap(base, shm->total_bytes);
+	return 0;
 }
 
 int segment_create(const struct segment_options *options, int *ret_fd, struct base_err *err)
@@ -109,6 +74,8 @@ int segment_create(const struct segment_options *options, int *ret_fd, struct ba
 				   .job = options->job,
 				   .node = options->node,
 				   .nodes = options->nodes };
+	struct backing_options backing = { .wants_huge = options->wants_huge,
+					   .numa_node = options->numa_node - 1 };
 	struct segment segment;
 	int fd, rc;
 
@@ -118,39 +85,24 @@ int segment_create(const struct segment_options *options, int *ret_fd, struct ba
 	if (options->nodes > LAYOUT_NODES)
 		return base_err(err, -EINVAL, "%u nodes: at most %d", options->nodes, LAYOUT_NODES);
 	plan(&shm, options);
-	rc = check_memory(shm.total_bytes, err);
+	backing.bytes = shm.total_bytes;
+	rc = backing_create(&backing, &fd, &shm.total_bytes, err);
 	if (rc < 0)
 		return rc;
-	fd = memfd_create("dhow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return base_err(err, -errno, "memfd_create: %s", strerror(errno));
-	rc = ftruncate(fd, (off_t)shm.total_bytes) < 0 ? -errno : 0;
+	rc = write_header(fd, &shm);
+	if (rc < 0)
+		rc = base_err(err, rc, "cannot write to shared memory: %s", strerror(-rc));
+	else
+		rc = segment_map(fd, &segment, err);
 	if (rc < 0) {
-		base_err(err, rc, "shared memory of %llu MiB: %s",
-			 (unsigned long long)(shm.total_bytes >> 20), strerror(-rc));
-		goto err_close;
+		close(fd);
+		return rc;
 	}
-	rc = commit_memory(fd, shm.total_bytes, err);
-	if (rc < 0)
-		goto err_close;
-	if (pwrite(fd, &shm, sizeof(shm), 0) != (ssize_t)sizeof(shm)) {
-		rc = base_err(err, -EIO, "cannot write to shared memory");
-		goto err_close;
-	}
-	/* Nobody may shrink it under the others: that would be a SIGBUS for them. */
-	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	rc = segment_map(fd, &segment, err);
-	if (rc < 0)
-		goto err_close;
 	format(&segment);
 	segment.fd = -1;
 	segment_unmap(&segment);
 	*ret_fd = fd;
 	return 0;
-
-err_close:
-	close(fd);
-	return rc;
 }
 
 static int inside(uint64_t offset, uint64_t bytes, uint64_t align, uint64_t total)
@@ -220,6 +172,9 @@ int segment_map(int fd, struct segment *ret_segment, struct base_err *err)
 	if (base == MAP_FAILED)
 		return base_err(err, -errno, "map segment of %llu MiB: %s",
 				(unsigned long long)(segment.bytes >> 20), strerror(errno));
+	/* Helps where the system lets shared memory have huge pages by advice; else it does
+	 * nothing. */
+	madvise(base, segment.bytes, MADV_HUGEPAGE);
 	segment.base = base;
 	segment.shm = base;
 	if (!check(segment.shm, segment.bytes)) {

@@ -41,6 +41,8 @@ struct segment_options {
 	uint32_t job, node, nodes, segment;
 	uint64_t pool_bytes;
 	int is_node;		/* with streams, requests and node table */
+	int wants_huge;
+	int numa_node;		/* 1 + node; 0: wherever the kernel puts it */
 };
 
 /* Make a sealed memfd with a formatted segment. All memory is committed here.

@@ -50,6 +50,7 @@ int dhow_semaphore_create(const char *name, uint32_t initial, uint32_t maximum,
 		return rc;
 	/* Nobody knows its address yet. */
 	atomic_store_explicit(&channel->ring.shm->kind, KIND_SEMAPHORE, memory_order_relaxed);
+	channel->kind = KIND_SEMAPHORE;
 	if (initial)
 		semaphore_release(channel, initial);
 	rc = channel_publish(channel, name);

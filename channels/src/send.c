@@ -6,6 +6,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/preview.h"
 #include "src/remote.h"
 
 struct taken {
@@ -32,9 +33,10 @@ static int wait_taken(struct dhow_channel *channel, uint64_t position, uint64_t 
 }
 
 static int put(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
-	       const struct dhow_header *header, enum dhow_return_when when, uint64_t deadline_ns)
+	       uint32_t preview, const struct dhow_header *header, enum dhow_return_when when,
+	       uint64_t deadline_ns)
 {
-	struct envelope envelope = { .header = *header };
+	struct envelope envelope = { .header = *header, .route = preview };
 	uint64_t position;
 	int rc;
 
@@ -62,7 +64,7 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 		      uint64_t deadline_ns)
 {
 	struct segment *segment = channel->segment;
-	uint32_t block;
+	uint32_t block, serial = 0;
 	int rc;
 
 	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring, 1))
@@ -70,8 +72,13 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 	rc = channel_block(segment, bytes, deadline_ns, &block);
 	if (rc < 0)
 		return rc;
-	memcpy(heap_data(segment, block), data, bytes);
-	rc = put(channel, NULL, bytes, block, header, when, deadline_ns);
+	if (bytes >= PREVIEW_MIN && !channel->is_remote)
+		serial = preview_copy_in(channel, block, data, bytes);
+	else
+		memcpy(heap_data(segment, block), data, bytes);
+	rc = put(channel, NULL, bytes, block, serial, header, when, deadline_ns);
+	if (serial)
+		preview_end(channel, block, serial);
 	if (!was_given_away(rc, segment, block))
 		heap_free_mine(segment, block);
 	return rc;
@@ -89,7 +96,7 @@ int dhow_send_with(struct dhow_channel *channel, const void *data, size_t bytes,
 	if (!header)
 		header = &none;
 	if (bytes <= channel->ring.inline_bytes)
-		return put(channel, data, bytes, 0, header, when, deadline_ns);
+		return put(channel, data, bytes, 0, 0, header, when, deadline_ns);
 	if (bytes > UINT32_MAX)
 		return dhow_fail(-EMSGSIZE, "message of %zu bytes: at most 4 GiB", bytes);
 	return send_block(channel, data, bytes, header, when, deadline_ns);
@@ -149,7 +156,7 @@ int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message
 	if (message->bytes > heap_bytes(segment, block))
 		return dhow_fail(-EMSGSIZE, "message of %zu bytes in a block of %llu",
 				 message->bytes, (unsigned long long)heap_bytes(segment, block));
-	rc = put(channel, NULL, message->bytes, block, &message->header, when, deadline_ns);
+	rc = put(channel, NULL, message->bytes, block, 0, &message->header, when, deadline_ns);
 	if (was_given_away(rc, segment, block))
 		*message = (struct dhow_message){ .header = message->header };
 	return rc;

@@ -17,6 +17,8 @@
 
 #include <dhow/wait.h>
 
+#include "src/seed.h"
+
 enum {
 	WAIT_SLEEPING = 1,	/* somebody sleeps on the word */
 	WAIT_WATCHED = 2,	/* the agent wants its bell rung, once */
@@ -40,6 +42,8 @@ static inline void wait_notify(_Atomic uint32_t *word, struct segment *segment)
 	 * announcer's second look sees our change. */
 	uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
 
+	if (SEEDED(4))
+		return;
 	if (__builtin_expect(seen & (WAIT_SLEEPING | WAIT_WATCHED | WAIT_BELLS), 0))
 		wait_wake(word, seen, segment, 1);
 }

@@ -17,7 +17,8 @@ enum {
 	TRIES_A_SCAN = 256,	/* a look at the clock costs as much as a short look */
 };
 
-struct waitsets waitsets = { .lock = PTHREAD_MUTEX_INITIALIZER };
+struct waitsets waitsets = { .lock = PTHREAD_MUTEX_INITIALIZER,
+			     .scan_ns = SCAN_MS * BASE_MS };
 
 /* ---- fork: a child has its parent's sets but none of its segments ---- */
 
@@ -120,7 +121,7 @@ void waitset_scan(struct dhow_waitset *set)
 {
 	uint64_t now = base_now_ns();
 
-	if (now - set->scanned_ns < SCAN_MS * BASE_MS)
+	if (now - set->scanned_ns < waitsets.scan_ns)
 		return;
 	set->scanned_ns = now;
 	base_list_for(node, &set->members)

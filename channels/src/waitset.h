@@ -55,6 +55,7 @@ extern struct waitsets {
 	struct base_list sets, remotes;
 	struct segment *segments[SEGMENT_MAX];	/* with a watch, by slot */
 	unsigned fork_count;
+	uint64_t scan_ns;		/* between scans; tests put it out of the way */
 } waitsets;
 
 /* All with the lock held. */

@@ -7,10 +7,13 @@
  * RDMA providers are taken unasked: where there is none, the TCP agent is the better one.
  */
 #include <errno.h>
+#include <netdb.h>
 #include <rdma/fi_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "ofi/nic.h"
 #include "ofi/ofi.h"
@@ -55,6 +58,24 @@ static struct fi_info *make_hints(const struct ofi_provider *row)
 	hints->tx_attr->size = row->tx_size;
 	hints->rx_attr->size = row->rx_size;
 	return hints;
+}
+
+/* fi_getinfo() takes any address, and fi_endpoint() then fails. 0 or negative errno. */
+static int bindable(const char *address)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+	int rc = 0, fd;
+
+	if (getaddrinfo(address, NULL, &hints, &found))
+		return -EINVAL;
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	freeaddrinfo(found);
+	return rc;
 }
 
 /* All that @row has here. 0 or negative errno. */
@@ -154,9 +175,16 @@ static int try_row(const struct ofi_provider *row, const struct fabric_options *
 		   struct fi_info **ret_info, char *why, size_t why_bytes)
 {
 	const char *device = options ? options->device : NULL;
+	const char *bind = options && row->node != OFI_NODE_NONE ? options->bind : NULL;
 	struct fi_info *list = NULL, *info;
-	int rc = ask(row, options, &list);
+	int rc = bind ? bindable(bind) : 0;
 
+	if (rc) {
+		snprintf(why, why_bytes, "%s: cannot listen at '%s': %s", row->name, bind,
+			 rc == -EINVAL ? "not a numeric address" : strerror(-rc));
+		return rc;
+	}
+	rc = ask(row, options, &list);
 	if (rc == 0) {
 		list = filter(list, row, device);
 		info = ofi_nic_choose("/sys", ofi_nic_here(), list);

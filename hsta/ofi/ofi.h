@@ -56,8 +56,10 @@ enum {
 #define OFI_BULK_MAX (UINT64_C(8) << 30)
 #define OFI_REGION_BYTES (UINT64_C(1) << 30) /* larger registrations are slow on some NICs */
 #define OFI_LOOK_NS UINT64_C(250000000)	     /* between looks at all peers */
-#define OFI_ALIVE_NS UINT64_C(1000000000)    /* said nothing: say it */
+#define OFI_ALIVE_NS UINT64_C(500000000)     /* said nothing: say it */
 #define OFI_SILENT_NS UINT64_C(4000000000)   /* heard nothing: it is gone */
+#define OFI_STUCK_NS UINT64_C(1000000000)    /* nothing can be posted for it, */
+#define OFI_DEAF_NS UINT64_C(1500000000)     /* and nothing was heard: likewise */
 #define OFI_YOUNG_NS UINT64_C(5000000000)    /* to answer an introduction, to send a frame */
 #define OFI_FAREWELL_NS UINT64_C(300000000)  /* close() waits for what is under way */
 
@@ -140,6 +142,7 @@ struct fabric_peer {
 	struct ofi_address *address;
 	uint64_t token, their_token; /* what it calls us by, 0 = not known */
 	uint64_t since_ns, said_ns, heard_ns;
+	uint64_t stuck_ns;  /* since then no post was taken, 0 = they are */
 	unsigned slots;	    /* of the core, queued or posted */
 	unsigned in_flight; /* posted and not completed */
 	struct base_list queue, answers;

@@ -6,9 +6,10 @@
  *	callee	INTRO -> UP (peer_new), owes a WELCOME
  *	both	-> DOWN (error, BYE, silence) -> DELETED -> freed when nothing is posted
  *
- * There are no connections in this fabric, so nobody tells that a peer died: providers
- * report it for what is sent, and some (shm) not at all. So both sides say a word each
- * second, and four seconds of silence are the end.
+ * There are no connections in this fabric, so nobody tells that a peer died: providers report
+ * it for what is under way, some (rxm) then refuse what is sent, shm says nothing. So who said
+ * nothing for half a second says a word, and four seconds of silence are the end; less than
+ * two, if nothing can be posted either.
  */
 #include <assert.h>
 #include <errno.h>
@@ -295,6 +296,9 @@ static void look(struct fabric_peer *peer, uint64_t now)
 		ofi_fail(peer, "said nothing for %d s", young_s);
 	} else if (peer->state == OFI_UP && now - peer->heard_ns > OFI_SILENT_NS) {
 		ofi_fail(peer, "not heard of for %d s", (int)(OFI_SILENT_NS / 1000000000));
+	} else if (peer->state == OFI_UP && peer->stuck_ns &&
+		   now - peer->stuck_ns > OFI_STUCK_NS && now - peer->heard_ns > OFI_DEAF_NS) {
+		ofi_fail(peer, "takes nothing and says nothing");
 	} else if (peer->state == OFI_UP && now - peer->said_ns >= OFI_ALIVE_NS) {
 		ofi_owe(peer, OFI_OWE_ALIVE);
 	}
@@ -324,6 +328,8 @@ void ofi_peers_look(struct fabric *fabric)
 		peer->heard_ns = earlier(peer->heard_ns + gap, now);
 		peer->since_ns = earlier(peer->since_ns + gap, now);
 		peer->said_ns = earlier(peer->said_ns, now);
+		if (peer->stuck_ns)
+			peer->stuck_ns = earlier(peer->stuck_ns + gap, now);
 		look(peer, now);
 	}
 }

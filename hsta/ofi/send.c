@@ -116,6 +116,12 @@ void ofi_owe(struct fabric_peer *peer, enum ofi_owed what)
 	ofi_ready(peer);
 }
 
+static void said(struct fabric_peer *peer)
+{
+	peer->said_ns = peer->fabric->now_ns;
+	peer->stuck_ns = 0;
+}
+
 /* True: it is out of our hands (or the peer is down). False: try again later. */
 static bool post(struct fabric_peer *peer, struct ofi_item *item)
 {
@@ -123,11 +129,12 @@ static bool post(struct fabric_peer *peer, struct ofi_item *item)
 	const uint8_t kind = item->wire[2];
 	ssize_t rc;
 
-	/* A farewell must have left before the endpoint is closed, which only a completion says. */
-	if (item->wire_bytes <= fabric->inject_bytes && kind != OFI_BYE) {
+	/* Only a completion says that a farewell has left, or that nobody is there to be told
+	 * that we live. */
+	if (item->wire_bytes <= fabric->inject_bytes && kind != OFI_BYE && kind != OFI_ALIVE) {
 		rc = fi_inject(fabric->ep, item->wire, item->wire_bytes, peer->address->address);
 		if (rc == 0) {
-			peer->said_ns = fabric->now_ns;
+			said(peer);
 			ofi_item_put(fabric, item);
 			return true;
 		}
@@ -136,7 +143,7 @@ static bool post(struct fabric_peer *peer, struct ofi_item *item)
 			     peer->address->address, &item->context.context);
 		if (rc == 0) {
 			peer->in_flight++;
-			peer->said_ns = fabric->now_ns;
+			said(peer);
 			return true;
 		}
 	}
@@ -283,8 +290,13 @@ void ofi_flush(struct fabric *fabric)
 		struct fabric_peer *peer = base_list_entry(now.next, struct fabric_peer, todo);
 
 		base_list_del(&peer->todo);
-		if (!flush_peer(peer))
-			ofi_ready(peer);
+		if (flush_peer(peer)) {
+			peer->stuck_ns = 0;
+			continue;
+		}
+		ofi_ready(peer);
+		if (!peer->stuck_ns)
+			peer->stuck_ns = fabric->now_ns;
 	}
 }
 

@@ -40,6 +40,9 @@ int ucx_address_parse(const char *text, union ucx_address *ret_address)
 	}
 	if (any) /* nobody could call it */
 		return -EADDRNOTAVAIL;
+	/* Local nodes have 127.0.0.2 and so on; UCX wants one that an interface has. */
+	if (address.any.sa_family == AF_INET && ntohl(address.v4.sin_addr.s_addr) >> 24 == 127)
+		address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*ret_address = address;
 	return 0;
 }

@@ -167,12 +167,17 @@ static void answer_calls(struct fabric *fabric)
 			.conn_request = fabric->calls[i],
 		};
 		struct fabric_peer *peer = peer_create(fabric, NULL);
+		ucs_status_t status = UCS_OK;
 
-		if (!peer) {
+		if (peer)
+			status = connect_ep(peer, &params);
+		else
 			ucp_listener_reject(fabric->listener, fabric->calls[i]);
-		} else if (connect_ep(peer, &params) != UCS_OK) {
-			peer_free(peer); /* UCX has freed the request */
-		} else {
+		if (status != UCS_OK) { /* UCX has refused the call and freed it */
+			base_log_debug("ucx: a call is not answered: %s",
+				       ucs_status_string(status));
+			peer_free(peer);
+		} else if (peer) {
 			peer->fresh = true;
 			base_list_add_tail(&fabric->fresh, &peer->todo);
 		}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pool_test.c - pools of an application. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "attached.h"
@@ -85,4 +87,75 @@ Test(pool, many_come_and_go)
 		assert_ok(dhow_pool_create(64 * 1024, &pool));
 		dhow_pool_close(pool);
 	}
+}
+
+/* ---- choices ---- */
+
+#define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+static unsigned long reserved(unsigned long set)
+{
+	FILE *file = fopen(HUGE_PAGES, set == ULONG_MAX ? "r" : "w");
+	unsigned long pages = 0;
+
+	if (file && set == ULONG_MAX && fscanf(file, "%lu", &pages) != 1)
+		pages = 0;
+	if (file && set != ULONG_MAX)
+		fprintf(file, "%lu\n", set);
+	if (file)
+		fclose(file);
+	return pages;
+}
+
+static void make_and_use(const struct dhow_pool_attr *attr, struct dhow_pool_stats *ret_stats)
+{
+	struct dhow_message message;
+	struct dhow_pool *pool;
+
+	assert_ok(dhow_pool_create_with(attr, &pool));
+	dhow_pool_stats(pool, ret_stats);
+	assert_ok(dhow_message_alloc(pool, 100000, SOON, &message));
+	memset(message.data, 1, 100000);
+	dhow_message_free(&message);
+	dhow_pool_close(pool);
+}
+
+Test(pool, huge_pages_where_there_are_some)
+{
+	const struct dhow_pool_attr attr = { .bytes = 1 << 20, .huge_pages = 1 };
+	unsigned long before = reserved(ULONG_MAX), wanted = before + 8;
+	struct dhow_pool_stats stats;
+
+	reserved(wanted);
+	if (reserved(ULONG_MAX) < wanted) {
+		reserved(before);
+		printf("skipped: this machine reserves no huge pages for us\n");
+		return;
+	}
+	make_and_use(&attr, &stats);
+	reserved(before);
+	cr_assert_eq(stats.page_bytes, UINT64_C(2) << 20);
+}
+
+Test(pool, ordinary_pages_where_there_are_none)
+{
+	/* More than any test machine reserves. */
+	const struct dhow_pool_attr attr = { .bytes = 256 << 20, .huge_pages = 1 };
+	struct dhow_pool_stats stats;
+
+	make_and_use(&attr, &stats);
+	cr_assert_eq(stats.page_bytes, UINT64_C(4096));
+}
+
+Test(pool, on_a_numa_node)
+{
+	struct dhow_pool_attr attr = { .bytes = 1 << 20, .numa_node = 1 };
+	struct dhow_pool_stats stats;
+	struct dhow_pool *pool;
+
+	make_and_use(&attr, &stats);
+	cr_assert(stats.numa_node == 1 || stats.numa_node == 0, "%d", stats.numa_node);
+	attr.numa_node = 1 + 999;
+	assert_rc(dhow_pool_create_with(&attr, &pool), -EINVAL);
+	cr_assert_not_null(strstr(dhow_error_text(), "999"), "%s", dhow_error_text());
 }

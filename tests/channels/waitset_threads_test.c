@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 
 #include "attached.h"
+#include "src/waitset.h"
 
-enum { CHANNELS = 6, SENDERS = 2, WAITERS = 2, EACH = 2000, ALL = SENDERS * EACH };
+enum { CHANNELS = 6, SENDERS = 2, WAITERS = 2, TRIPS = 100000, EACH = 2000, ALL = SENDERS * EACH };
 
 static struct dhow_channel *channels[CHANNELS];
 static struct dhow_waitset *set;
@@ -124,4 +125,55 @@ Test(waitset_threads, each_message_is_reported_to_somebody)
 	dhow_waitset_destroy(third);
 	for (unsigned i = 0; i < CHANNELS; i++)
 		dhow_channel_close(channels[i]);
+}
+
+/* ---- one message at a time, so that none makes up for one that was missed ---- */
+
+static void *asker(void *arg)
+{
+	size_t bytes;
+
+	(void)arg;
+	for (unsigned i = 0; i < TRIPS; i++) {
+		assert_ok(dhow_send(channels[0], NULL, 0, SOON));
+		assert_ok(dhow_recv(channels[1], NULL, 0, &bytes, NULL, SOON));
+	}
+	return NULL;
+}
+
+static void answer_all(enum dhow_wait_mode mode)
+{
+	pthread_t thread;
+	size_t count, bytes;
+
+	for (unsigned i = 0; i < 2; i++)
+		assert_ok(dhow_channel_create(NULL, NULL, &channels[i]));
+	/* The scans that make up for killed senders must not help here. */
+	waitsets.scan_ns = UINT64_MAX;
+	assert_ok(dhow_waitset_create(&set));
+	dhow_waitset_set_wait(set, mode);
+	assert_ok(dhow_waitset_add(set, channels[0], DHOW_IN, 0));
+	pthread_create(&thread, NULL, asker, NULL);
+	for (unsigned i = 0; i < TRIPS;) {
+		struct dhow_waitset_event event;
+
+		assert_ok(dhow_waitset_wait(set, &event, 1, &count, SOON));
+		/* The look in vain lets the next message come while the set looks. */
+		for (; dhow_recv(channels[0], NULL, 0, &bytes, NULL, DHOW_TRY) == 0; i++)
+			assert_ok(dhow_send(channels[1], NULL, 0, SOON));
+	}
+	pthread_join(thread, NULL);
+	dhow_waitset_destroy(set);
+	for (unsigned i = 0; i < 2; i++)
+		dhow_channel_close(channels[i]);
+}
+
+Test(waitset_threads, no_single_message_is_missed_when_adaptive)
+{
+	answer_all(DHOW_WAIT_ADAPTIVE);
+}
+
+Test(waitset_threads, no_single_message_is_missed_when_sleeping)
+{
+	answer_all(DHOW_WAIT_SLEEP);
 }

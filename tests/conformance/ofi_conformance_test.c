@@ -8,10 +8,14 @@
  * injects faults; see CMakeLists.txt.
  */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fabric_conformance.h"
 #include "hsta/fabrics.h"
@@ -35,6 +39,29 @@ static const struct {
 			   "DHOW_TEST_SOCKETS=1 runs it" },
 };
 
+/* The provider shm leaves its memory behind when a process is killed (which is a case of the
+ * suite), and refuses to start in a later process of the same number. */
+static void sweep_shm(void)
+{
+	DIR *folder = opendir("/dev/shm");
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		unsigned uid, index;
+		int pid, end = 0;
+
+		if (sscanf(entry->d_name, "%d:%u:%u%n", &pid, &uid, &index, &end) != 3 ||
+		    entry->d_name[end] || uid != getuid())
+			continue;
+		/* What has our own number was there before us: nothing is open yet. */
+		if (pid != getpid() && (kill(pid, 0) == 0 || errno != ESRCH))
+			continue;
+		unlinkat(dirfd(folder), entry->d_name, 0);
+	}
+	if (folder)
+		closedir(folder);
+}
+
 static void run(const char *provider, const char *name, const struct fabric_ops *ops,
 		void (*body)(const struct fabric_ops *))
 {
@@ -49,6 +76,8 @@ static void run(const char *provider, const char *name, const struct fabric_ops 
 		    (known[i].name ? strcmp(known[i].name, name) == 0 :
 				     !getenv("DHOW_TEST_SOCKETS")))
 			skip(known[i].why);
+	if (strcmp(provider, "shm") == 0)
+		sweep_shm();
 	body(ops);
 }
 

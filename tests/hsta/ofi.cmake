@@ -2,6 +2,8 @@
 set(conformance ${PROJECT_SOURCE_DIR}/tests/conformance)
 
 dhow_test(ofi ofi_test.c LIBS dhow_hsta_ofi)
+dhow_test(ofi_peers ofi_peers_test.c ${conformance}/fabric_side.c LIBS dhow_hsta_ofi)
+target_include_directories(test_ofi_peers PRIVATE ${conformance})
 
 # Preloaded, it imposes the rules of cxi and injects faults; see there.
 add_library(cxi_strict MODULE ${PROJECT_SOURCE_DIR}/tests/support/cxi_strict.c
@@ -27,6 +29,7 @@ if(NOT DHOW_SANITIZE STREQUAL "thread")
     target_link_libraries(test_${program} PRIVATE dhow_hsta_ofi PkgConfig::CRITERION ${CMAKE_DL_LIBS})
   endforeach()
   under_rules(ofi_rules ofi_rules)
+  under_rules(ofi_peers_cxi ofi_peers ARGS --filter *border SETTINGS CXI_STRICT_EAGAIN=7)
   under_rules(ofi_faults ofi_faults SETTINGS CXI_STRICT_ERROR=40)
   under_rules(ofi_conformance_cxi ofi_conformance ARGS --filter ofi_rxm/*)
   under_rules(ofi_conformance_refused ofi_conformance ARGS --filter ofi_rxm/*
@@ -39,3 +42,14 @@ endif()
 
 add_executable(ofi_rate ofi_rate.c)
 target_link_libraries(ofi_rate PRIVATE dhow_hsta_ofi)
+
+# Whole agents: twelve ranks on four nodes, each byte checked.
+if(TARGET dlaunch AND TARGET bench_exchange AND NOT DHOW_SANITIZE)
+  set(agents "DHOW_HSTA_FABRIC=ofi" "DHOW_HSTA_PROVIDER=tcp\\;ofi_rxm")
+  set(exchange $<TARGET_FILE:dlaunch> -n 4 -N 3 --transport hsta $<TARGET_FILE:bench_exchange> --quick)
+  add_test(NAME ofi_exchange COMMAND ${exchange})
+  add_test(NAME ofi_exchange_cxi COMMAND ${exchange})
+  set_tests_properties(ofi_exchange PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT "${agents}")
+  set_tests_properties(ofi_exchange_cxi PROPERTIES TIMEOUT 120 LABELS unit ENVIRONMENT
+    "${agents};LD_PRELOAD=$<TARGET_FILE:cxi_strict>;CXI_STRICT_EAGAIN=7;CXI_STRICT_DELAY=3")
+endif()

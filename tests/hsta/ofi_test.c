@@ -209,6 +209,11 @@ Test(ofi, no_rdma_device_names_the_cure)
 	cr_assert_eq(hsta_ofi.probe(&options, why, sizeof(why)), -EINVAL);
 	cr_assert_not_null(strstr(why, "tcp;ofi_rxm"), "%s", why);
 	options.provider = "tcp;ofi_rxm";
+	options.bind = "localhost";
+	cr_assert_eq(hsta_ofi.probe(&options, why, sizeof(why)), -EINVAL, "%s", why);
+	options.bind = "192.0.2.1"; /* of no machine */
+	cr_assert_eq(hsta_ofi.probe(&options, why, sizeof(why)), -EADDRNOTAVAIL, "%s", why);
+	options.bind = NULL;
 	options.device = "nonesuch0";
 	cr_assert_lt(hsta_ofi.probe(&options, why, sizeof(why)), 0);
 	cr_assert_not_null(strstr(why, "nonesuch0"), "%s", why);

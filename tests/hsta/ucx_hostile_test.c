@@ -113,6 +113,10 @@ static void stranger_close(struct stranger *stranger)
 		ucp_worker_progress(stranger->worker);
 	if (UCS_PTR_IS_PTR(request))
 		ucp_request_free(request);
+	/* UCX may still be failing what was under way. */
+	for (uint64_t until = base_now_ns() + 2000 * BASE_MS;
+	     stranger->pending && base_now_ns() < until;)
+		ucp_worker_progress(stranger->worker);
 	ucp_worker_destroy(stranger->worker);
 	ucp_cleanup(stranger->context);
 	free(stranger->data);

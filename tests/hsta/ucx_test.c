@@ -62,6 +62,15 @@ Test(ucx, address_refuses_what_nobody_can_call)
 		cr_expect_lt(ucx_address_decode(bad[i], sizeof(bad[i]), &address), 0);
 }
 
+/* UCX cannot be called at an address of loopback that no interface has. */
+Test(ucx, address_of_a_local_node)
+{
+	union ucx_address address;
+
+	cr_assert_eq(ucx_address_parse("127.0.0.3", &address), 0);
+	cr_expect_eq(address.v4.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+}
+
 Test(ucx, status_table)
 {
 	cr_expect_eq(ucx_status(UCS_OK), FABRIC_OK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * litmus_model.c - is the model checker itself right? Eleven small programs whose outcomes under
+ * litmus_model.c - is the model checker itself right? Thirteen small programs whose outcomes under
  * C11 are known: what is allowed must be found, what is forbidden must not.
  */
 #include <stdio.h>
@@ -46,6 +46,28 @@ static void sb_seen(void)
 {
 	if (a == 0 && b == 0)
 		mcx_fail("seen");
+}
+
+/* The same with a fence in between. */
+static void sbf_left(void)
+{
+	set(&x, 1, stores);
+	mcx_fence(MCX_SEQ_CST);
+	a = get(&y, loads);
+}
+
+static void sbf_right(void)
+{
+	set(&y, 1, stores);
+	mcx_fence(MCX_SEQ_CST);
+	b = get(&x, loads);
+}
+
+/* A fence on one side, seq_cst accesses on the other. */
+static void sbm_right(void)
+{
+	set(&y, 1, MCX_SEQ_CST);
+	b = get(&x, MCX_SEQ_CST);
 }
 
 /* Message passing. */
@@ -129,6 +151,8 @@ static void flag_right(void)
 }
 
 #define SB { sb_left, sb_right }, sb_seen
+#define SBF { sbf_left, sbf_right }, sb_seen
+#define SBM { sbf_left, sbm_right }, sb_seen
 #define MP { mp_left, mp_right }, mp_seen
 #define CORR { corr_left, corr_right }, corr_seen
 #define IRIW { iriw_x, iriw_y, iriw_xy, iriw_yx }, iriw_seen
@@ -144,6 +168,8 @@ static const struct {
 	{ "store buffering, relaxed", MCX_RELAXED, MCX_RELAXED, true, SB },
 	{ "store buffering, release/acquire", MCX_RELEASE, MCX_ACQUIRE, true, SB },
 	{ "store buffering, seq_cst", MCX_SEQ_CST, MCX_SEQ_CST, false, SB },
+	{ "store buffering, relaxed, fences", MCX_RELAXED, MCX_RELAXED, false, SBF },
+	{ "store buffering, fence and seq_cst", MCX_RELAXED, MCX_RELAXED, false, SBM },
 	{ "message passing, relaxed", MCX_RELAXED, MCX_RELAXED, true, MP },
 	{ "message passing, release/acquire", MCX_RELEASE, MCX_ACQUIRE, false, MP },
 	{ "message passing, release/relaxed", MCX_RELEASE, MCX_RELAXED, true, MP },

@@ -38,7 +38,7 @@ bool mcx_compare_exchange(void *at, size_t bytes, void *expected, uint64_t desir
 uint64_t mcx_fetch(void *at, size_t bytes, enum mcx_fetch what, uint64_t operand,
 		   enum mcx_order order);
 
-/* Only MCX_SEQ_CST fences are known. */
+/* Only seq_cst ones. */
 void mcx_fence(enum mcx_order order);
 
 /* Plain data that several threads touch: a race is a fault. */

@@ -30,7 +30,8 @@ struct store {
 
 static struct location {
 	const void *at;
-	unsigned count, latest_sc;	/* stores; index of the latest seq_cst one */
+	unsigned count;		/* of stores */
+	unsigned latest_sc;	/* that no seq_cst load can miss */
 	struct store stores[STORES];
 } locations[LOCATIONS];
 static unsigned locations_count;
@@ -50,12 +51,14 @@ static struct {
 static unsigned private_count;
 
 static struct view views[MCX_THREADS];
+static struct view own[MCX_THREADS];	/* per location: the thread's own latest store */
 static struct clocks clocks[MCX_THREADS];
 
 void memory_reset(void)
 {
 	locations_count = cells_count = private_count = 0;
 	memset(views, 0, sizeof(views));
+	memset(own, 0, sizeof(own));
 	memset(clocks, 0, sizeof(clocks));
 }
 
@@ -197,6 +200,7 @@ static void add_store(unsigned index, uint64_t value, enum mcx_order order, bool
 		join_view(&store->view, &last->view);
 		join_clocks(&store->clocks, &last->clocks);
 	}
+	own[me].oldest[index] = (uint16_t)location->count;
 	if (order == MCX_SEQ_CST)
 		location->latest_sc = location->count;
 	location->count++;
@@ -314,8 +318,8 @@ uint64_t mcx_fetch(void *at, size_t bytes, enum mcx_fetch what, uint64_t operand
 	return old;
 }
 
-/* C++20 [atomics.order]: what the thread knew before the fence, later seq_cst loads see; what
- * was stored by seq_cst before it, the thread's later loads see. */
+/* In the one order of all that is seq_cst: what came before the fence is seen by loads after
+ * it, and the stores before it by what comes later (C11 7.17.3, 9 to 11). */
 void mcx_fence(enum mcx_order order)
 {
 	int me = mcx_current();
@@ -323,14 +327,15 @@ void mcx_fence(enum mcx_order order)
 	if (me < 0)
 		return;
 	if (order != MCX_SEQ_CST)
-		too_many("kinds of fences");
+		mcx_fail("not modelled: a fence that is not seq_cst");
 	mcx_point();
 	for (unsigned i = 0; i < locations_count; i++) {
-		unsigned known = views[me].oldest[i], stored = locations[i].latest_sc;
-		unsigned later = known > stored ? known : stored;
+		struct location *location = &locations[i];
 
-		views[me].oldest[i] = (uint16_t)later;
-		locations[i].latest_sc = later;
+		if (location->latest_sc > views[me].oldest[i])
+			views[me].oldest[i] = (uint16_t)location->latest_sc;
+		if (own[me].oldest[i] > location->latest_sc)
+			location->latest_sc = own[me].oldest[i];
 	}
 	mcx_trace("fence");
 }

@@ -91,6 +91,7 @@ struct move {
 	struct ring *ring;
 	uint32_t me;
 	uint64_t number;
+	enum ring_look look;
 };
 
 static int try_put(void *arg)
@@ -98,7 +99,7 @@ static int try_put(void *arg)
 	struct move *move = arg;
 	uint64_t position;
 
-	if (!ring_claim_write(move->ring, move->me, RING_SWAP, &position))
+	if (!ring_claim_write(move->ring, move->me, move->look, &position))
 		return -EAGAIN;
 	mcx_write(&ring_slot(move->ring, position)->user, move->number);
 	ring_publish(move->ring, position);
@@ -125,7 +126,7 @@ static int try_get(void *arg)
 	struct shm_slot *slot;
 	uint64_t word;
 
-	if (!ring_claim_read(move->ring, move->me, RING_READ, &slot, &word))
+	if (!ring_claim_read(move->ring, move->me, move->look, &slot, &word))
 		return -EAGAIN;
 	move->number = mcx_read(&slot->user);
 	ring_release(move->ring, slot, word);
@@ -137,8 +138,10 @@ static void put(struct ring *ring, unsigned thread, uint64_t number)
 {
 	struct move move = { .ring = ring, .me = OWNER + thread, .number = number };
 
-	for (unsigned i = 0; i < TRIES && try_put(&move) < 0; i++)
+	for (unsigned i = 0; i < TRIES && try_put(&move) < 0; i++) {
+		move.look = RING_READ;
 		mcx_yield();
+	}
 }
 
 static void get(struct ring *ring, unsigned thread, unsigned count)
@@ -266,6 +269,51 @@ static void sleepy_send_two(void)
 	wait_put(0, 2);
 }
 
+/* Two at once, told about once. */
+static void send_run(void)
+{
+	struct ring *ring = handle(0);
+	int count = 0;
+
+	for (uint64_t position; count < 2; count++) {
+		if (!ring_claim_write(ring, OWNER, RING_SWAP, &position))
+			break;
+		mcx_write(&ring_slot(ring, position)->user, (uint64_t)count + 1);
+		ring_publish_one_of_many(ring, position);
+		sent |= 2u << count;
+	}
+	wait_notify_many(&shm.wait_in, NULL, count);
+}
+
+static void receive_run(void)
+{
+	struct ring *ring = handle(2);
+	struct shm_slot *slot;
+	uint64_t word;
+	int count = 0;
+
+	for (; count < 2 && ring_claim_read(ring, OWNER + 2, RING_SWAP, &slot, &word); count++) {
+		note(2, mcx_read(&slot->user));
+		ring_release_one_of_many(ring, slot, word);
+	}
+	wait_notify_many(&shm.wait_out, NULL, count);
+}
+
+/* Full, so that the sender must wait for the run to be taken. */
+static void setup_full(void)
+{
+	struct move move = { .ring = handle(3), .me = OWNER + 3 };
+
+	make_private(2, 0);
+	for (move.number = 8; move.number < 10; move.number++)
+		try_put(&move);
+}
+
+static void sleepy_send_one(void)
+{
+	wait_put(0, 1);
+}
+
 /* Takes the message, gives it back, and leaves it to the other. */
 static void give_back(void)
 {
@@ -313,6 +361,13 @@ static const struct mcx_test tests[] = {
 	  .threads = { send_1_2, sleepy_receive, sleepy_receive_2nd } },
 	{ .name = "sleeping on both sides", .setup = setup_one,
 	  .threads = { sleepy_send_two, sleepy_receive_two } },
+	{ .name = "run to a sleeper", .setup = setup_two,
+	  .threads = { send_run, sleepy_receive_two } },
+	{ .name = "run to two sleepers", .setup = setup_two, .preemptions = 2,
+	  .threads = { send_run, sleepy_receive, sleepy_receive_2nd } },
+	{ .name = "run from a sleeper", .setup = setup_full,
+	  .threads = { sleepy_send_one, receive_run } },
+	{ .name = "runs", .setup = setup_two, .threads = { send_run, send_8, receive_run } },
 	{ .name = "given back", .setup = setup_two,
 	  .threads = { send_1, give_back, sleepy_receive } },
 	{ .name = "killed sender", .setup = setup_two, .finish = finish_killed, .killed = 1,

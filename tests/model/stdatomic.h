@@ -36,7 +36,6 @@
 #define atomic_fetch_add_explicit(at, operand, order) MODEL_FETCH(at, MCX_ADD, operand, order)
 #define atomic_fetch_and_explicit(at, operand, order) MODEL_FETCH(at, MCX_AND, operand, order)
 #define atomic_fetch_or_explicit(at, operand, order) MODEL_FETCH(at, MCX_OR, operand, order)
-
 #define atomic_thread_fence(order) mcx_fence(order)
 
 #endif

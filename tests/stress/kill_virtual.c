@@ -277,7 +277,7 @@ static void kill_cleaners(void)
 
 	for (unsigned o = 0; o < scene_operations_count; o++)
 		find_states(&scene_operations[o]);
-	step = all ? 1 : states_count / 12 + 1;
+	step = all ? 1 : states_count / 6 + 1;
 	for (unsigned i = 0; i < states_count; i += step)
 		kill_cleaner(&states[i], i / step % 4 == 3 ? &scene_attach_anew : &scene_sweep,
 			     stride);

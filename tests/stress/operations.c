@@ -15,7 +15,11 @@ static void note_given(struct account *mine, const struct dhow_header *header, c
 {
 	if (!message_is_whole(header, data, bytes))
 		atomic_store(&mine->damaged, 1);
-	atomic_store(&mine->got, (int)header->user + 1);
+	for (unsigned i = 0; i < SCENE_BATCH; i++)
+		if (!atomic_load(&mine->got[i])) {
+			atomic_store(&mine->got[i], (int)header->user + 1);
+			break;
+		}
 }
 
 static void note_sent(struct account *mine, int rc)
@@ -26,12 +30,12 @@ static void note_sent(struct account *mine, int rc)
 
 static void send_inline(struct scene *scene, struct account *mine, unsigned victim)
 {
-	note_sent(mine, message_send(scene->channel, SCENE_SENT_BY + victim, SCENE_SMALL));
+	note_sent(mine, message_send(scene->channel, scene_sent_by(victim, 0), SCENE_SMALL));
 }
 
 static void send_block(struct scene *scene, struct account *mine, unsigned victim)
 {
-	note_sent(mine, message_send(scene->channel, SCENE_SENT_BY + victim, SCENE_LARGE));
+	note_sent(mine, message_send(scene->channel, scene_sent_by(victim, 0), SCENE_LARGE));
 }
 
 static void prepare_message(struct scene *scene)
@@ -42,12 +46,45 @@ static void prepare_message(struct scene *scene)
 
 static void hand_over(struct scene *scene, struct account *mine, unsigned victim)
 {
-	unsigned number = SCENE_SENT_BY + victim;
+	unsigned number = scene_sent_by(victim, 0);
 
 	in_hand.header = message_header(number, SCENE_LARGE);
 	memset(in_hand.data, message_byte(number), SCENE_LARGE);
 	note_sent(mine, dhow_send_message(scene->channel, &in_hand, DHOW_ACCEPTED, DHOW_TRY));
 	dhow_message_free(&in_hand);
+}
+
+static void send_many(struct scene *scene, struct account *mine, unsigned victim)
+{
+	static const size_t sizes[SCENE_BATCH] = { SCENE_SMALL, SCENE_LARGE, SCENE_SMALL };
+	static unsigned char data[SCENE_BATCH][SCENE_LARGE];
+	struct dhow_item items[SCENE_BATCH] = { 0 };
+	size_t sent;
+
+	for (unsigned i = 0; i < SCENE_BATCH; i++) {
+		unsigned number = scene_sent_by(victim, i);
+
+		items[i].data = memset(data[i], message_byte(number), sizes[i]);
+		items[i].bytes = sizes[i];
+		items[i].header = message_header(number, sizes[i]);
+	}
+	if (dhow_send_many(scene->channel, items, SCENE_BATCH, DHOW_TRY, &sent) == 0)
+		atomic_store(&mine->sent, (int)sent);
+}
+
+static void recv_many(struct scene *scene, struct account *mine, unsigned victim)
+{
+	static unsigned char data[SCENE_BATCH][SCENE_LARGE];
+	struct dhow_item items[SCENE_BATCH];
+	size_t received;
+
+	(void)victim;
+	for (unsigned i = 0; i < SCENE_BATCH; i++)
+		items[i] = (struct dhow_item){ .data = data[i], .room = SCENE_LARGE };
+	if (dhow_recv_many(scene->channel, items, SCENE_BATCH, DHOW_TRY, &received) < 0)
+		return;
+	for (size_t i = 0; i < received; i++)
+		note_given(mine, &items[i].header, items[i].data, items[i].bytes);
 }
 
 static void recv_copy(struct scene *scene, struct account *mine, unsigned victim)
@@ -200,9 +237,12 @@ const struct operation scene_operations[] = {
 	{ .name = "send inline", .run = send_inline },
 	{ .name = "send block", .run = send_block },
 	{ .name = "send_message", .run = hand_over, .prepare = prepare_message },
+	{ .name = "send_many", .run = send_many },
 	{ .name = "recv inline", .run = recv_copy, .takes = TAKES_AT_MOST_ONCE,
 	  .head_small = true },
 	{ .name = "recv block", .run = recv_copy, .takes = TAKES_AT_MOST_ONCE },
+	{ .name = "recv_many", .run = recv_many, .takes = TAKES_AT_MOST_ONCE,
+	  .batch = SCENE_BATCH },
 	{ .name = "recv_message inline", .run = recv_message, .takes = TAKES_AT_MOST_ONCE,
 	  .head_small = true },
 	{ .name = "recv_message block", .run = recv_message, .takes = TAKES_AT_MOST_ONCE },

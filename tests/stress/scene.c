@@ -130,12 +130,20 @@ static const char *drain(struct dhow_channel *channel, unsigned seen[NUMBERS])
 	return "more messages than slots";
 }
 
+static bool was_given(const struct account *account, unsigned number)
+{
+	for (unsigned i = 0; i < SCENE_BATCH; i++)
+		if (atomic_load(&account->got[i]) == (int)number + 1)
+			return true;
+	return false;
+}
+
 static unsigned taken_by_victims(const struct scene *scene, unsigned number)
 {
 	unsigned count = 0;
 
 	for (unsigned v = 0; v < SCENE_VICTIMS; v++)
-		count += atomic_load(&scene->accounts[v].got) == (int)number + 1 &&
+		count += was_given(&scene->accounts[v], number) &&
 			 !atomic_load(&scene->accounts[v].given_back);
 	return count;
 }
@@ -146,7 +154,7 @@ static bool may_come_again(const struct scene *scene, const struct deaths *death
 	for (unsigned v = 0; v < SCENE_VICTIMS; v++)
 		if (deaths->operations[v] &&
 		    deaths->operations[v]->takes == TAKES_AT_LEAST_ONCE &&
-		    atomic_load(&scene->accounts[v].got) == (int)number + 1 &&
+		    was_given(&scene->accounts[v], number) &&
 		    !atomic_load(&scene->accounts[v].ended))
 			return true;
 	return false;
@@ -157,11 +165,17 @@ static unsigned may_be_gone(const struct scene *scene, const struct deaths *deat
 {
 	unsigned count = 0;
 
-	for (unsigned v = 0; v < SCENE_VICTIMS; v++)
-		count += deaths->operations[v] &&
-			 deaths->operations[v]->takes == TAKES_AT_MOST_ONCE &&
-			 atomic_load(&scene->accounts[v].started) &&
-			 !atomic_load(&scene->accounts[v].got);
+	for (unsigned v = 0; v < SCENE_VICTIMS; v++) {
+		const struct operation *operation = deaths->operations[v];
+		const struct account *account = &scene->accounts[v];
+
+		if (!operation || operation->takes != TAKES_AT_MOST_ONCE ||
+		    !atomic_load(&account->started) || atomic_load(&account->finished))
+			continue;
+		count += operation->batch ? operation->batch : 1;
+		for (unsigned i = 0; i < SCENE_BATCH && atomic_load(&account->got[i]); i++)
+			count--;
+	}
 	return count;
 }
 
@@ -182,17 +196,32 @@ static const char *judge_numbers(const struct scene *scene, const struct deaths 
 	}
 	if (gone > may_be_gone(scene, deaths))
 		return "an acknowledged message is lost";
+	return NULL;
+}
+
+/* What the victims sent: the acknowledged all there, none twice, of a batch the first ones. */
+static const char *judge_victims(const struct scene *scene, const struct deaths *deaths,
+				 const unsigned seen[NUMBERS])
+{
+	bool all_there = may_be_gone(scene, deaths) == 0;
+
 	for (unsigned v = 0; v < SCENE_VICTIMS; v++) {
-		unsigned count = seen[SCENE_SENT_BY + v] +
-				 taken_by_victims(scene, SCENE_SENT_BY + v);
+		unsigned last = 1;
 
 		if (atomic_load(&scene->accounts[v].damaged))
 			return "a victim was given a damaged message";
-		if (atomic_load(&scene->accounts[v].sent) && count == 0 &&
-		    may_be_gone(scene, deaths) == 0)
-			return "the victim's acknowledged message is lost";
-		if (count > 1 && !may_come_again(scene, deaths, SCENE_SENT_BY + v))
-			return "the victim's message was delivered twice";
+		for (unsigned i = 0; i < SCENE_BATCH; i++) {
+			unsigned number = scene_sent_by(v, i);
+			unsigned count = seen[number] + taken_by_victims(scene, number);
+
+			if (atomic_load(&scene->accounts[v].sent) > (int)i && !count && all_there)
+				return "the victim's acknowledged message is lost";
+			if (count > 1 && !may_come_again(scene, deaths, number))
+				return "the victim's message was delivered twice";
+			if (count > last && all_there)
+				return "of a batch a later message came without the earlier";
+			last = count ? 1 : 0;
+		}
 	}
 	return NULL;
 }
@@ -289,6 +318,8 @@ const char *scene_check(const struct scene *scene, struct segment *segment,
 	why = drain(&channel, seen);
 	if (!why)
 		why = judge_numbers(scene, deaths, seen);
+	if (!why)
+		why = judge_victims(scene, deaths, seen);
 	for (unsigned round = 0; !why && round < 2; round++)
 		why = use(&channel, round);
 	if (!why)

@@ -24,14 +24,15 @@ enum {
 	SCENE_SMALL = 64,		/* travels in the slot */
 	SCENE_LARGE = 1500,		/* travels in a block */
 	SCENE_VICTIMS = 2,
-	SCENE_SENT_BY = 100,		/* number of the message that victim 0 sends */
+	SCENE_BATCH = 3,		/* messages that one call can move */
+	SCENE_SENT_BY = 100,		/* number of the first message that victim 0 sends */
 };
 
 /* What a victim's calls have returned so far; shared, so that it outlives the victim. */
 struct account {
 	_Atomic int started, finished;
-	_Atomic int sent;		/* its message was acknowledged */
-	_Atomic int got;		/* 1 + number of the message that it was given */
+	_Atomic int sent;		/* how many of its messages were acknowledged */
+	_Atomic int got[SCENE_BATCH];	/* 1 + number of each message that it was given */
 	_Atomic int ended;		/* its commit, or its destroy, has returned */
 	_Atomic int given_back;		/* the cancel of that message has begun */
 	_Atomic int damaged;		/* what it was given was not whole */
@@ -52,12 +53,19 @@ struct operation {
 	void (*run)(struct scene *scene, struct account *mine, unsigned victim);
 	void (*prepare)(struct scene *scene);	/* before the first point; NULL = nothing */
 	enum takes takes;
+	unsigned batch;		/* messages that it takes at once; 0 = 1 */
 	bool head_small;	/* the message at the head travels in the slot */
 	bool enters;		/* the operation itself enters the segment */
 	bool makes;		/* a channel, and destroys it */
 	bool same_when_full;	/* the fill level makes no difference: tried at one only */
 	unsigned stride;	/* long scans: each n-th instruction will do; 0 = 1 */
 };
+
+/* Number of the @index-th message that victim @victim sends. */
+static inline unsigned scene_sent_by(unsigned victim, unsigned index)
+{
+	return SCENE_SENT_BY + victim * SCENE_BATCH + index;
+}
 
 extern const struct operation scene_operations[];
 extern const unsigned scene_operations_count;

@@ -274,7 +274,8 @@ static ssize_t cq_read(struct fid_cq *cq, void *data, size_t count)
 
 		if (held->due > own->reads)
 			break;
-		if (strict_error_at && is_transfer(&held->entry) && ++completions == strict_error_at) {
+		if (strict_error_at && is_transfer(&held->entry) &&
+		    ++completions == strict_error_at) {
 			if (told > 0) {
 				completions--;
 				break; /* after these */

@@ -18,11 +18,20 @@ extern "C" {
 
 struct dhow_pool;
 
+/* Zero in each field but the first means the default. */
+struct dhow_pool_attr {
+	uint64_t bytes;		/* as dhow_pool_create() */
+	int huge_pages;		/* 1: of 2 MiB, if enough are free; default: ordinary ones */
+	int numa_node;		/* 1 + the node to prefer; default: where it is touched first */
+};
+
 struct dhow_pool_stats {
 	uint64_t bytes;		/* that the pool can give out in all */
 	uint64_t free_bytes;	/* not given out; a moment's value */
 	uint64_t block_max;	/* largest block that an empty pool gives */
 	uint64_t blocks;	/* given out */
+	uint64_t page_bytes;	/* of the pages that it has: 2 MiB if they are huge */
+	int numa_node;		/* 1 + the node of its first page; 0: the kernel does not say */
 };
 
 /**
@@ -39,6 +48,15 @@ struct dhow_pool_stats {
  * dhow_init(); -ENFILE too many segments on this node.
  */
 int dhow_pool_create(uint64_t bytes, struct dhow_pool **ret_pool);
+
+/**
+ * dhow_pool_create_with - the same with choices.
+ * @attr: borrowed. What cannot be had is replaced by what can, with one warning in the log;
+ *        dhow_pool_stats() tells what it became.
+ *
+ * Return: as dhow_pool_create(); -EINVAL also if the machine has no such NUMA node.
+ */
+int dhow_pool_create_with(const struct dhow_pool_attr *attr, struct dhow_pool **ret_pool);
 
 /* The node's own pool. Borrowed; never close it. NULL before dhow_init(). */
 struct dhow_pool *dhow_pool_default(void);

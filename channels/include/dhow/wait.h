@@ -26,6 +26,14 @@ extern "C" {
  */
 uint64_t dhow_in_ms(uint64_t ms);
 
+/**
+ * dhow_wait_calls - system calls made by this process so far in order to wait and to wake
+ * (futex, sched_yield, a write to the agent's eventfd).
+ *
+ * Messages between processes that are busy need none: the figure stands still. Thread-safe.
+ */
+uint64_t dhow_wait_calls(void);
+
 /* How a call waits when it must. */
 enum dhow_wait_mode {
 	DHOW_WAIT_DEFAULT,	/* DHOW_WAIT of the environment, else adaptive */

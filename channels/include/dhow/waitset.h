@@ -59,8 +59,9 @@ void dhow_waitset_destroy(struct dhow_waitset *set);
  * dhow_waitset_add - watch a channel.
  * @channel: borrowed until it is removed, closed or destroyed, or the set is destroyed.
  * @events:  DHOW_IN, DHOW_OUT or both. DHOW_CLOSED is reported unasked: the channel was
- *           destroyed, or its home or this node's agent is dead; the next call on it says
- *           which. It is reported until the channel is removed.
+ *           shut (with DHOW_IN while there are messages) or destroyed, or its home or this
+ *           node's agent is dead; the next call on it says which. It is reported until the
+ *           channel is removed.
  * @user:    given back with each event.
  *
  * A thread that waits already sees the new member.
