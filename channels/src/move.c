@@ -65,7 +65,7 @@ static int try_write(void *arg)
 	if (ring_claim_write(&channel->ring, channel->segment->me,
 			     attempt->tries ? RING_READ : RING_SWAP, &attempt->position))
 		return refuse_if_shut(channel, attempt->position);
-	if (++attempt->tries % TRIES_A_LOOK == 1)
+	if (++attempt->tries % TRIES_A_LOOK == 1 || wait_sleeps)
 		look_for_dead(channel, true);
 	return -EAGAIN;
 }
@@ -87,7 +87,7 @@ static int try_read(void *arg)
 		return dhow_fail(-EPIPE, "the channel was shut, and is empty");
 	if (attempt->reader)
 		preview_follow(channel, attempt->reader);
-	if (++attempt->tries % TRIES_A_LOOK == 1)
+	if (++attempt->tries % TRIES_A_LOOK == 1 || wait_sleeps)
 		look_for_dead(channel, false);
 	return -EAGAIN;
 }

@@ -76,6 +76,10 @@ void wait_habit_set(struct wait_habit *habit, enum dhow_wait_mode mode);
 /* A try: 0 or an error ends the wait, -EAGAIN goes on. */
 typedef int wait_try(void *arg);
 
+/* True in attempts between which this thread sleeps: there is time for a closer look, for instance
+ * whether the one who is waited for is dead. */
+extern _Thread_local bool wait_sleeps __attribute__((tls_model("initial-exec")));
+
 /**
  * wait_until - repeat @attempt until it is not -EAGAIN or the deadline passes.
  * @word: what the condition's makers notify.

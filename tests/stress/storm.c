@@ -142,7 +142,7 @@ static void receive_for_ever(struct dhow_channel *channel)
 
 static pid_t start(unsigned index)
 {
-	struct dhow_channel *channel;
+	struct dhow_channel *channel = NULL;
 	pid_t pid = fork();
 
 	if (pid < 0)
