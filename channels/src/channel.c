@@ -27,12 +27,14 @@ static uint32_t mask_of(uint32_t capacity)
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	struct ring ring = { .shm = shm,
-			     .capacity = shm->capacity,
-			     .stride = shm->stride,
-			     .inline_bytes = shm->inline_bytes };
-	uint64_t slots = shm->slots;
+	struct ring ring = { .shm = shm };
+	uint64_t slots;
 
+	/* Read once: what is checked must be what is used. */
+	ring.capacity = __atomic_load_n(&shm->capacity, __ATOMIC_RELAXED);
+	ring.stride = __atomic_load_n(&shm->stride, __ATOMIC_RELAXED);
+	ring.inline_bytes = __atomic_load_n(&shm->inline_bytes, __ATOMIC_RELAXED);
+	slots = __atomic_load_n(&shm->slots, __ATOMIC_RELAXED);
 	if (ring.capacity == 0 || ring.capacity > CAPACITY_MAX || ring.stride % LAYOUT_LINE != 0 ||
 	    ring.stride > INLINE_MAX + sizeof(struct shm_slot) ||
 	    ring.inline_bytes + sizeof(struct shm_slot) > ring.stride ||
