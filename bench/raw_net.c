@@ -112,6 +112,7 @@ static int post(struct raw_net *net, struct patience *p, size_t bytes)
 		if (rc)
 			break;
 	}
+	p->idle_since_ns = 0;	/* who has work to do is not idle, even if nothing comes back */
 	return rc;
 }
 
