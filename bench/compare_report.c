@@ -226,7 +226,8 @@ static int write_script(const struct compare *compare, const char *path, const c
 			i + 1, compare->transports[i].name, compare->transports[i].label, i + 1,
 			compare->transports[i].name);
 	fprintf(script, "\nunset logscale\nset xrange [*:*]\nset yrange [0:*]\nset xtics auto\n"
-		"set key off\nset bmargin 4\nset xtics font ',10'\nset title 'solid: Dhow, hatched: raw'\n"
+		"set key off\nset bmargin 4\nset xtics font ',10'\n"
+		"set title 'solid: Dhow, hatched: raw'\n"
 		"set style data histogram\nset style histogram clustered gap 1\n");
 	plot_bars(script, compare, "rates", "million messages per second");
 	plot_bars(script, compare, "streams", "GB per second");

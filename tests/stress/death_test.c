@@ -159,10 +159,8 @@ Test(death, is_not_believed_of_a_stopped_writer)
 	 * away. */
 	for (unsigned i = 0; i < 3; i++) {
 		assert_ok(dhow_send(channel, "next", 4, SOON));
-		if (i == 0)
-			assert_ok(dhow_recv(channel, data, sizeof(data), &bytes, &header, SOON));
-		else
-			assert_ok(dhow_recv(channel, data, sizeof(data), &bytes, &header, DHOW_TRY));
+		assert_ok(dhow_recv(channel, data, sizeof(data), &bytes, &header,
+				    i ? DHOW_TRY : SOON));
 		cr_assert_eq(memcmp(data, "next", 4), 0);
 	}
 	liveness_sweep(channel->segment);
