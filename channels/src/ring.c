@@ -366,6 +366,52 @@ bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word
 	return WORD(find_head(ring, ret_slot, ret_word), SLOT_READY, 0) == *ret_word;
 }
 
+/* The first message behind a slot that is being written; false: none. */
+static bool find_past(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	uint64_t head = find_head(ring, ret_slot, ret_word);
+
+	if (ahead(*ret_word, head) != 0 || WORD_STATE(*ret_word) != SLOT_WRITING)
+		return false;
+	for (uint64_t p = head + 1; p < head + ring->capacity; p++) {
+		struct shm_slot *slot = ring_slot(ring, p);
+		/* A2; seq_cst: the second look of wait_announce(), see W2. */
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+
+		if (word == WORD(p, SLOT_READY, 0)) {
+			*ret_slot = slot;
+			*ret_word = word;
+			return true;
+		}
+		if (ahead(word, p) < 0 || (ahead(word, p) == 0 && WORD_STATE(word) == SLOT_FREE))
+			return false;	/* nobody has claimed it, nor any after it */
+	}
+	return false;
+}
+
+bool ring_claim_past(struct ring *ring, uint32_t me, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	struct shm_slot *slot;
+	uint64_t word, mine;
+
+	if (!find_past(ring, &slot, &word))
+		return false;
+	mine = WORD(WORD_SERIAL(word), SLOT_READING, me);
+	if (!claim(slot, &word, mine))
+		return false;
+	*ret_slot = slot;
+	*ret_word = mine;
+	return true;
+}
+
+bool ring_has_past(struct ring *ring)
+{
+	struct shm_slot *slot;
+	uint64_t word;
+
+	return find_past(ring, &slot, &word);
+}
+
 uint64_t ring_head(struct ring *ring)
 {
 	struct shm_slot *slot;
