@@ -24,14 +24,17 @@ static void add_rows(json_t *list, const char *transport, json_t *answer)
 	}
 }
 
-static json_t *ask(const char *transport, char *text)
+static json_t *ask(const char *transport, char *text, const char **ret_why)
 {
 	char name[32], path[PATH_MAX];
 	char *argv[] = { name, (char[]){ "--list" }, (char[]){ "--json" }, NULL };
 
 	snprintf(name, sizeof(name), "dhow-%s", transport);
-	if (launch_program_find(name, path) < 0 ||
-	    launch_ask(path, argv, LIST_MS, text, LIST_BYTES) != 0)
+	*ret_why = "its agent is not installed";
+	if (launch_program_find(name, path) < 0)
+		return NULL;
+	*ret_why = "its agent does not answer";
+	if (launch_ask(path, argv, LIST_MS, text, LIST_BYTES) != 0)
 		return NULL;
 	return json_loads(text, 0, NULL);
 }
@@ -42,14 +45,14 @@ json_t *launch_fabrics_list(void)
 	json_t *list = json_array();
 
 	for (size_t i = 0; text && i < sizeof(transports) / sizeof(*transports); i++) {
-		json_t *answer = ask(transports[i], text);
+		const char *why;
+		json_t *answer = ask(transports[i], text, &why);
 
 		if (answer)
 			add_rows(list, transports[i], answer);
 		else
 			json_array_append_new(list, json_pack("{s:s, s:s}", "transport",
-							      transports[i], "error",
-							      "its agent does not answer"));
+							      transports[i], "error", why));
 		json_decref(answer);
 	}
 	free(text);
