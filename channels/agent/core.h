@@ -55,6 +55,7 @@ enum {
 #define AGENT_ACK_NS (BASE_MS / 2)
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
 #define AGENT_HEARTBEAT_NS (1000 * BASE_MS)
+#define AGENT_SILENT_NS (2000 * BASE_MS)	/* two heartbeats missed: an operator is told */
 #define AGENT_CONTACT_NS (3000 * BASE_MS)	/* three heartbeats missed */
 #define AGENT_DEAD_NS (10000 * BASE_MS)
 #define AGENT_ADDRESS_NS (60000 * BASE_MS)	/* until the daemon must have told an address */

@@ -142,7 +142,9 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 		link->refusals = 0;
 		link->backoff_ns = AGENT_RETRY_LOST_NS;
 		link->retry_ns = now + jitter(AGENT_RETRY_LOST_NS);
-		base_log_info("node %" PRIu32 ": connection lost: %s", link->peer_node, why);
+		/* Silence is worth a warning: callers begin to feel it, and death is 7 s away. */
+		base_log(now - link->contact_ns >= AGENT_SILENT_NS ? BASE_LOG_WARN : BASE_LOG_INFO,
+			 "node %" PRIu32 ": connection lost: %s", link->peer_node, why);
 		agent_link_watch(link);
 	}
 }
