@@ -366,6 +366,16 @@ bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word
 	return WORD(find_head(ring, ret_slot, ret_word), SLOT_READY, 0) == *ret_word;
 }
 
+/* Is a message there at one of @from to @to - 1? */
+static bool any_ready(struct ring *ring, uint64_t from, uint64_t to)
+{
+	for (uint64_t p = from; p < to; p++)
+		if (atomic_load_explicit(&ring_slot(ring, p)->word, memory_order_acquire) ==
+		    WORD(p, SLOT_READY, 0))
+			return true;
+	return false;
+}
+
 /* The first message behind a slot that is being written; false: none. */
 static bool find_past(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
 {
@@ -379,6 +389,11 @@ static bool find_past(struct ring *ring, struct shm_slot **ret_slot, uint64_t *r
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
 
 		if (word == WORD(p, SLOT_READY, 0)) {
+			/* Its sender may have filled a slot that we have passed, and then this
+			 * one. A2 has made that visible: only now it is certain that the
+			 * slots before belong to others. */
+			if (any_ready(ring, head, p))
+				return false;
 			*ret_slot = slot;
 			*ret_word = word;
 			return true;
