@@ -62,6 +62,9 @@ static void take_note(struct rig *rig, unsigned index, const struct node_note *n
 		if (note->pid == node->agent)
 			node->agent_up = false;
 		break;
+	case NODE_LOG:
+		node->connections += strstr(note->text, ": connected") != NULL;
+		break;
 	case NODE_FAILED:
 		rig_fail(rig, "node %u: %s", index, note->text);
 		break;
@@ -412,13 +415,12 @@ bool rig_flow_check(struct rig *rig, unsigned flow, unsigned limit_ms)
 	}
 	if (at->received_all != 1)
 		return rig_fail(rig, "flow %u: its receiver failed", flow);
-	if (at->received < at->acknowledged || at->missed)
-		return rig_fail(rig, "flow %u: %llu acknowledged, %llu received, %llu missing",
+	if (at->received < at->acknowledged || at->missed || at->repeated || at->damaged)
+		return rig_fail(rig, "flow %u: %llu acknowledged, %llu received, %llu missing, "
+				"%llu repeated or out of order, %llu damaged, first wrong: %llu",
 				flow, (unsigned long long)at->acknowledged,
-				(unsigned long long)at->received, (unsigned long long)at->missed);
-	if (at->repeated || at->damaged)
-		return rig_fail(rig, "flow %u: %llu repeated or out of order, %llu damaged", flow,
-				(unsigned long long)at->repeated,
-				(unsigned long long)at->damaged);
+				(unsigned long long)at->received, (unsigned long long)at->missed,
+				(unsigned long long)at->repeated, (unsigned long long)at->damaged,
+				(unsigned long long)at->wrong);
 	return true;
 }

@@ -32,6 +32,7 @@ struct rig_node {
 	struct dhow_node_peer address;
 	struct node_note *notes;
 	size_t notes_count;
+	unsigned connections;	/* that its agent logged */
 };
 
 struct rig {

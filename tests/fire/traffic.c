@@ -18,7 +18,7 @@ enum {
 	SMALL_MAX = 600,
 	MIDDLE_MAX = 8000,
 	LARGE_MAX = 200000,
-	BURST = 16, BURST_FULL_SPEED = 128,
+	BURST = 16, BURST_FULL_SPEED = 1024,
 	OPEN_MS = 20000,
 	LAST_FLUSH_MS = 20000,
 	QUIET_MS = 200,		/* a channel that was empty for so long is drained */
@@ -184,6 +184,13 @@ struct receiver {
 	uint64_t next;
 };
 
+static void count_wrong(struct receiver *receiver, _Atomic uint64_t *counter, uint64_t add)
+{
+	if (!get(&receiver->flow->wrong))
+		set(&receiver->flow->wrong, receiver->next);
+	set(counter, get(counter) + add);
+}
+
 static void check(struct receiver *receiver, size_t bytes)
 {
 	struct traffic_flow *flow = receiver->flow;
@@ -194,19 +201,20 @@ static void check(struct receiver *receiver, size_t bytes)
 	/* A number that cannot be is damage; any other byte of the head shows below. */
 	if (bytes < HEAD_BYTES || number > receiver->next + (1u << 20) || !number ||
 	    size_of(number) != bytes) {
-		set(&flow->damaged, get(&flow->damaged) + 1);
+		count_wrong(receiver, &flow->damaged, 1);
 		return;
 	}
 	fill(receiver->expected, number, bytes);
 	if (memcmp(receiver->message, receiver->expected, bytes) != 0) {
-		set(&flow->damaged, get(&flow->damaged) + 1);
+		count_wrong(receiver, &flow->damaged, 1);
 		return;
 	}
 	if (number < receiver->next) {	/* or out of order, which is the same to who counts */
-		set(&flow->repeated, get(&flow->repeated) + 1);
+		count_wrong(receiver, &flow->repeated, 1);
 		return;
 	}
-	set(&flow->missed, get(&flow->missed) + number - receiver->next);
+	if (number > receiver->next)
+		count_wrong(receiver, &flow->missed, number - receiver->next);
 	receiver->next = number + 1;
 	set(&flow->received, number);
 	set(&flow->received_ns, base_now_ns());

@@ -29,6 +29,7 @@ struct traffic_flow {
 	_Atomic uint32_t listening, received_all;
 	_Atomic uint64_t received;	/* in order, whole: 1 to this number */
 	_Atomic uint64_t repeated, damaged, missed;
+	_Atomic uint64_t wrong;		/* what was expected when the first went wrong */
 	_Atomic uint64_t received_ns;	/* when the last one came */
 	/* written by the sender */
 	_Atomic uint32_t sent_all;
