@@ -173,6 +173,7 @@ static int run_case(const struct fire_case *which, const struct settings *settin
 		rig_dump(&run.rig);
 	say(which, settings, ok ? "ok" : "FAILED", ok ? figures : run.rig.why);
 	rig_close(&run.rig);
+	free(figures);
 	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
