@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "cases.h"
 
-enum { EXIT_USAGE = 2, EXIT_SKIP = 77, CASES_MAX = 32, JOBS = 3, KILLS = 10, KILLS_LONG = 100 };
+enum { EXIT_USAGE = 2, EXIT_SKIP = 77, CASES_MAX = 32, JOBS = 4, KILLS = 10, KILLS_LONG = 100 };
 
 static const struct fabric_row {
 	const char *name, *agent, *fabric, *provider;
@@ -46,7 +46,7 @@ enum { KEY_LONG = 256, KEY_QUICK, KEY_SEND, KEY_RECEIVE };
 static const struct argp_option options[] = {
 	{ "fabric", 'f', "NAME", 0, "uring, epoll, ofi or ucx [uring]", 0 },
 	{ "bin", 'b', "FOLDER", 0, "where dhow-tcp and dhow-hsta are", 0 },
-	{ "jobs", 'j', "NUMBER", 0, "cases at once [3]", 0 },
+	{ "jobs", 'j', "NUMBER", 0, "cases at once [4]", 0 },
 	{ "kills", 'k', "NUMBER", 0, "of the case `kill` [10, --long: 100]", 0 },
 	{ "long", KEY_LONG, NULL, 0, "the long form of each case", 0 },
 	{ "quick", KEY_QUICK, NULL, 0, "only the case for builds that are slow", 0 },
