@@ -23,8 +23,9 @@
 #include "tcp/peer.h"
 #include "tcp/sock.h"
 
-/* A newcomer may take the place of one that has been silent for so long. */
-static const uint64_t patience_ns = 1000 * BASE_MS;
+/* A newcomer may take the place of one that has been silent for so long. An agent speaks as
+ * soon as it is connected; each ms more lets a siege of strangers shut out good peers longer. */
+static const uint64_t patience_ns = 20 * BASE_MS;
 
 int tcp_open(struct fabric *fabric, const struct tcp_backend *backend,
 	     const struct fabric_options *options, const struct fabric_events *events, void *user,

@@ -82,7 +82,6 @@ static void forgive(struct agent *agent, uint64_t gap_ns)
 		struct agent_link *link = base_list_entry(node, struct agent_link, node);
 
 		link->contact_ns += gap_ns;
-		link->lost_ns += gap_ns;
 		link->progress_ns += gap_ns;
 	}
 }

@@ -38,6 +38,9 @@ enum {
 	AGENT_HANDSHAKES = 64,		/* unfinished ones that others began */
 	AGENT_INDEX_MAX = 1 << 16,	/* streams, and requests, of a node */
 	AGENT_FENCED = 16,		/* dead epochs remembered per node */
+	/* A living agent never stops listening, but a firewall that is being changed may refuse
+	 * for it once. */
+	AGENT_REFUSALS = 2,		/* in a row, after a connection was lost: it is dead */
 	AGENT_FAULTS_MAX = 8,		/* connections lost to damage without a good frame */
 	AGENT_FETCH_AHEAD = 4,		/* payloads of a stream under way */
 	AGENT_TARGET_BUCKETS = 64,
@@ -52,11 +55,12 @@ enum {
 #define AGENT_ACK_NS (BASE_MS / 2)
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
 #define AGENT_HEARTBEAT_NS (1000 * BASE_MS)
+#define AGENT_SILENT_NS (2000 * BASE_MS)	/* two heartbeats missed: an operator is told */
 #define AGENT_CONTACT_NS (3000 * BASE_MS)	/* three heartbeats missed */
-#define AGENT_REFUSED_NS (3000 * BASE_MS)	/* nobody listens where the agent was */
 #define AGENT_DEAD_NS (10000 * BASE_MS)
 #define AGENT_ADDRESS_NS (60000 * BASE_MS)	/* until the daemon must have told an address */
 #define AGENT_RESEND_NS (1000 * BASE_MS)	/* no acknowledgement moved */
+#define AGENT_RETRY_LOST_NS (5 * BASE_MS)	/* first attempt after a loss: is it still there? */
 #define AGENT_RETRY_MIN_NS (50 * BASE_MS)
 #define AGENT_RETRY_MAX_NS (2000 * BASE_MS)
 #define AGENT_BLOCKED_NS (5 * BASE_MS)		/* a full pool rings no bell: look again */
@@ -179,8 +183,7 @@ struct agent_link {
 	unsigned faults;
 	uint64_t wanted_ns;		/* since when, 0 = not */
 	uint64_t contact_ns;		/* last sign of life, or start of trying */
-	uint64_t lost_ns;
-	uint64_t refused_ns;		/* last refusal, 0 none */
+	unsigned refusals;		/* in a row, since the connection was lost */
 	uint64_t retry_ns;		/* next attempt to connect */
 	uint64_t backoff_ns;
 

@@ -126,8 +126,7 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 		link->out = NULL;
 		if (link->state == AGENT_LINK_CONNECTING)
 			set_state(link, AGENT_LINK_DOWN);
-		if (strcasestr(why, "refused"))
-			link->refused_ns = now;
+		link->refusals = strcasestr(why, "refused") ? link->refusals + 1 : 0;
 		link->retry_ns = now + jitter(link->backoff_ns);
 		link->backoff_ns *= 2;
 		if (link->backoff_ns > AGENT_RETRY_MAX_NS)
@@ -140,11 +139,12 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 			return;
 		set_state(link, AGENT_LINK_DOWN);
 		link->lost = true;
-		link->lost_ns = now;
-		link->refused_ns = 0;
-		link->backoff_ns = AGENT_RETRY_MIN_NS;
-		link->retry_ns = now + jitter(AGENT_RETRY_MIN_NS);
-		base_log_info("node %" PRIu32 ": connection lost: %s", link->peer_node, why);
+		link->refusals = 0;
+		link->backoff_ns = AGENT_RETRY_LOST_NS;
+		link->retry_ns = now + jitter(AGENT_RETRY_LOST_NS);
+		/* Silence is worth a warning: callers begin to feel it, and death is 7 s away. */
+		base_log(now - link->contact_ns >= AGENT_SILENT_NS ? BASE_LOG_WARN : BASE_LOG_INFO,
+			 "node %" PRIu32 ": connection lost: %s", link->peer_node, why);
 		agent_link_watch(link);
 	}
 }
@@ -175,7 +175,9 @@ void agent_link_dead(struct agent_link *link, const char *why, bool report)
 
 	if (link->state == AGENT_LINK_DEAD)
 		return;
-	base_log_warn("node %" PRIu32 " is dead: %s", link->peer_node, why);
+	/* What is reported, somebody else says aloud, unless the job is at its end anyway. */
+	base_log(report ? BASE_LOG_INFO : BASE_LOG_WARN, "node %" PRIu32 " is dead: %s",
+		 link->peer_node, why);
 	set_state(link, AGENT_LINK_DEAD);
 	if (link->conn)
 		agent_conn_drop(link->conn, why);
@@ -294,6 +296,7 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 static uint64_t timers_down(struct agent_link *link, uint64_t now)
 {
 	struct agent *agent = link->agent;
+	uint64_t next;
 
 	if (!link->lost && !link->wanted_ns) {
 		if (!link->in && !link->out)
@@ -306,7 +309,7 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		link->contact_ns = now;
 		return now + AGENT_RETRY_MIN_NS;
 	}
-	if (link->lost && link->refused_ns && now - link->lost_ns >= AGENT_REFUSED_NS) {
+	if (link->lost && link->refusals >= AGENT_REFUSALS) {
 		agent_link_dead(link, "its agent does not listen any more", true);
 		return now;
 	}
@@ -318,8 +321,11 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		if (agent_conn_connect(link) == 0 && link->out)
 			set_state(link, AGENT_LINK_CONNECTING);
 	}
-	return agent_earlier(link->contact_ns + AGENT_DEAD_NS,
-			     now + AGENT_RETRY_MIN_NS / 2);
+	/* Never for so long that the loop takes its sleep for a stop, see forgive(). */
+	next = now + AGENT_RETRY_MIN_NS / 2;
+	if (link->state == AGENT_LINK_DOWN && !link->in && link->retry_ns > now)
+		next = agent_earlier(link->retry_ns, now + AGENT_HEARTBEAT_NS);
+	return agent_earlier(link->contact_ns + AGENT_DEAD_NS, next);
 }
 
 uint64_t agent_link_timers(struct agent_link *link)
