@@ -23,6 +23,7 @@ enum { EXIT_USAGE = 2 };
 
 struct settings {
 	const char *fabric;
+	const char *security;
 	struct fabric_options options;
 	bool list;
 };
@@ -35,6 +36,7 @@ static const struct argp_option settings_options[] = {
 	{ "traffic", 't', "CLASS", 0,
 	  "low_latency, dedicated_access, bulk_data, best_effort [what SLINGSHOT_TCS allows]", 0 },
 	{ "bind", 'b', "ADDRESS", 0, "numeric address, for providers that use IP [127.0.0.1]", 0 },
+	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
@@ -61,6 +63,9 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'b':
 		settings->options.bind = argument;
+		return 0;
+	case 's':
+		settings->security = argument;
 		return 0;
 	case 'l':
 		settings->list = true;
@@ -100,12 +105,13 @@ int main(int argc, char **argv)
 		.doc = "Agent of a node: moves messages to other nodes over libfabric or UCX. "
 		       "Started by dhowd.\v"
 		       "DHOW_HSTA_FABRIC, DHOW_HSTA_PROVIDER and DHOW_HSTA_NIC in the environment "
-		       "are the defaults of --fabric, --provider and --nic, DHOW_LOG the level of "
-		       "messages (error, warn, info, debug).",
+		       "are the defaults of --fabric, --provider and --nic, DHOW_SECURITY of "
+		       "--security, DHOW_LOG the level of messages (error, warn, info, debug).",
 	};
 	const char *wanted = variable("DHOW_HSTA_FABRIC");
 	struct settings settings = {
 		.fabric = wanted ? wanted : "auto",
+		.security = variable("DHOW_SECURITY"),
 		.options = { .provider = variable("DHOW_HSTA_PROVIDER"),
 			     .device = variable("DHOW_HSTA_NIC") },
 	};
@@ -124,5 +130,6 @@ int main(int argc, char **argv)
 		base_log_error("%s", why);
 		return EXIT_USAGE;
 	}
-	return agent_run(fabric, &settings.options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return agent_run(fabric, &settings.options, settings.security) < 0 ? EXIT_FAILURE :
+									     EXIT_SUCCESS;
 }

@@ -17,7 +17,8 @@ void agent_counters_log(const struct agent_counters *counters, uint32_t node)
 		       counters->frames_received, counters->bytes_received,
 		       counters->bulks_received);
 	base_log_debug("node %" PRIu32 ": %" PRIu64 " connections, %" PRIu64 " resends, %" PRIu64
-		       " acks alone, %" PRIu64 " duplicates, %" PRIu64 " damaged", node,
+		       " acks alone, %" PRIu64 " duplicates, %" PRIu64 " repeated, %" PRIu64
+		       " damaged", node,
 		       counters->connections, counters->resends, counters->acks_alone,
-		       counters->duplicates, counters->damaged);
+		       counters->duplicates, counters->repeated, counters->damaged);
 }

@@ -12,6 +12,7 @@ struct agent_counters {
 	uint64_t resends;	/* frames sent again */
 	uint64_t acks_alone;	/* CONTROL frames sent for their acknowledgement */
 	uint64_t duplicates;	/* frames received again */
+	uint64_t repeated;	/* byte for byte, by the network or somebody in it: refused */
 	uint64_t damaged;	/* frames refused */
 	uint64_t bulks_sent, bulks_received;
 	uint64_t connections;

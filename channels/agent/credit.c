@@ -3,8 +3,8 @@
  * credit.c - frames of a link.
  *
  * A frame's body is filled in a buffer of ours, which is kept until the frame is
- * acknowledged; sending copies it behind a fresh header into a slot of the fabric, because
- * a resend after a reconnect needs another key and another acknowledgement.
+ * acknowledged; sending seals it behind a fresh header into a slot of the fabric, because a
+ * resend needs another serial and acknowledgement, and after a reconnect another key.
  */
 #include "agent/credit.h"
 
@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "agent/conn.h"
-#include "agent/crc32c.h"
 
 void *agent_slot_take(struct agent *agent)
 {
@@ -43,20 +42,16 @@ static int transmit(struct agent_link *link, enum agent_frame_kind kind,
 		.kind = kind,
 		.source = agent->self,
 		.epoch = agent->epoch,
-		.session = link->conn->session.id,
 		.bytes = frame ? frame->bytes : 0,
 		.sequence = frame ? frame->sequence : 0,
 		.ack = link->accepted,
-		.crc = frame ? frame->crc : 0,
 	};
 	size_t bytes = AGENT_HEADER_BYTES + header.bytes;
 	char *slot = agent_slot_take(agent);
 
 	if (!slot)
 		return -EAGAIN;
-	agent_header_seal(&header, link->conn->session.send_key, slot);
-	if (frame)
-		memcpy(slot + AGENT_HEADER_BYTES, frame->body, frame->bytes);
+	agent_seal_frame(&link->conn->seal, &header, frame ? frame->body : NULL, slot);
 	switch (agent->ops->frame(link->conn->peer, slot, bytes)) {
 	case FABRIC_OK:
 		break;
@@ -85,7 +80,6 @@ static void close_frame(struct agent_link *link)
 
 	link->open = NULL;
 	frame->sequence = ++link->sequence;
-	frame->crc = agent_crc32c(0, frame->body, frame->bytes);
 	base_list_add_tail(&link->unsent, &frame->node);
 }
 
@@ -136,6 +130,8 @@ void agent_link_flush(struct agent_link *link)
 			link->progress_ns = link->agent->now_ns;
 		if (frame->sent_before)
 			link->counters.resends++;
+		else
+			frame->sent_ns = link->agent->now_ns;
 		frame->sent_before = true;
 		base_list_del(node);
 		base_list_add_tail(&link->unacked, node);

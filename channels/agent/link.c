@@ -136,6 +136,7 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 	}
 	if (conn == link->conn) {
 		link->conn = NULL;
+		agent_bulks_lost(link);
 		if (link->state != AGENT_LINK_UP)
 			return;
 		set_state(link, AGENT_LINK_DOWN);
@@ -230,7 +231,8 @@ void agent_link_adopt(struct agent_link *link, struct agent_conn *conn)
 		return;
 	}
 	agent_bulks_again(link);
-	base_log_info("node %" PRIu32 ": connected", link->peer_node);
+	base_log_info("node %" PRIu32 ": connected, security %s with %s", link->peer_node,
+		      agent_level_name(conn->seal.level), conn->seal.cipher->name);
 }
 
 void agent_link_pump(struct agent_link *link)
@@ -272,6 +274,10 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 
 	if (now - link->contact_ns >= AGENT_CONTACT_NS) {
 		agent_conn_drop(link->conn, "no heartbeat");
+		return now;
+	}
+	if (agent_seal_spent(&link->conn->seal)) {
+		agent_conn_drop(link->conn, "its keys have sealed enough");
 		return now;
 	}
 	if (!base_list_empty(&link->unacked) && now - link->progress_ns >= AGENT_RESEND_NS)
