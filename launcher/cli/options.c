@@ -15,8 +15,8 @@
 
 enum {
 	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_TRANSPORT, KEY_POOL,
-	KEY_FABRIC, KEY_JSON, KEY_START_TIMEOUT,
-	USAGE_EXIT = 2,
+	KEY_FABRIC, KEY_JSON, KEY_START_TIMEOUT, KEY_SECURITY,
+	USAGE_EXIT = 2, LAUNCH_EXIT = 125,
 	SECONDS_MAX = 366 * 86400,
 	START_TIMEOUT_S = 10,
 };
@@ -52,6 +52,8 @@ static const struct argp_option table[] = {
 	{ "transport", KEY_TRANSPORT, "NAME", 0,
 	  "between nodes: tcp, hsta or auto (default: $DHOW_TRANSPORT, else auto)", 2 },
 	{ "fabric", KEY_FABRIC, "NAME", 0, "what the transport runs on, e.g. uring or epoll", 2 },
+	{ "security", KEY_SECURITY, "LEVEL", 0, "of the links between nodes: mac, integrity or "
+	  "encrypt (default: $DHOW_SECURITY, else mac)", 2 },
 	{ "kill-on-bad-exit", 'K', NULL, 0, "end all when a task's exit code is not 0", 2 },
 	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up (10)", 2 },
 	{ NULL, 0, NULL, 0, "What is shown:", 3 },
@@ -145,6 +147,22 @@ static void set_transport(struct launch_options *options, const char *origin, co
 	options->transport = name;
 }
 
+/* Unlike other wrong options not worth a hint, since the message has all there is to know. */
+static void set_security(struct launch_options *options, const char *origin, const char *name)
+{
+	static const char *const levels[] = { "mac", "integrity", "encrypt" };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(name, levels[i]) == 0) {
+			options->security = levels[i];
+			return;
+		}
+	}
+	fprintf(stderr, "dlaunch: %s \"%.60s\": there are mac, integrity and encrypt\n", origin,
+		name);
+	exit(LAUNCH_EXIT);
+}
+
 static void set_pool(struct launch_options *options, const char *text)
 {
 	if (launch_parse_bytes(text, &options->pool_bytes) < 0)
@@ -187,6 +205,9 @@ static error_t take(int key, char *text, struct argp_state *state)
 	case KEY_FABRIC:
 		options->fabric = text;
 		break;
+	case KEY_SECURITY:
+		set_security(options, "--security", text);
+		break;
 	case KEY_JSON:
 		options->json = text;
 		break;
@@ -226,6 +247,7 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 				   .args_doc = "PROGRAM [ARGUMENT...]",
 				   .doc = doc };
 	const char *transport = getenv("DHOW_TRANSPORT");
+	const char *security = getenv("DHOW_SECURITY");
 	char *program = (char[]){ "dlaunch" };
 
 	memset(ret_options, 0, sizeof(*ret_options));
@@ -243,6 +265,9 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 	/* An option beats the environment, and an unused bad value harms nobody. */
 	if (transport && *transport && strcmp(ret_options->transport, "auto") == 0)
 		set_transport(ret_options, "DHOW_TRANSPORT", transport);
+	if (!ret_options->security)
+		set_security(ret_options, "DHOW_SECURITY",
+			     security && *security ? security : "mac");
 }
 
 void launch_options_fini(struct launch_options *options)

@@ -16,6 +16,7 @@ struct launch_options {
 	uint64_t pool_bytes;		/* 0 = what the library takes */
 	const char *transport;		/* tcp, hsta or auto */
 	const char *fabric;		/* "" = the agent chooses */
+	const char *security;		/* of links between nodes: mac, integrity or encrypt */
 	const char *wdir;		/* NULL = ours */
 	const char *json;		/* NULL = no report */
 	char **env;			/* K=V, NULL at the end; owned */

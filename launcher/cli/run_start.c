@@ -93,6 +93,7 @@ static void fill_boots(struct run *run, struct launch_boot *boots)
 		snprintf(boot->agent, sizeof(boot->agent), "%s", plan->agent);
 		plan->source->bind_address(i, boot->bind, sizeof(boot->bind));
 		snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->options->fabric);
+		snprintf(boot->security, sizeof(boot->security), "%s", plan->options->security);
 	}
 	launch_keys_wipe(secret, sizeof(secret));
 }

@@ -136,8 +136,9 @@ int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 	struct launch_boot *boot = daemon->boot;
 	const char *base = strrchr(boot->agent, '/');
 	char name[64], door[32], node[32], tag[64];
-	char *argv[] = { name, (char[]){ "--bind" }, boot->bind, (char[]){ "--fabric" },
-			 boot->fabric, NULL };
+	char bind[] = "--bind", fabric[] = "--fabric", security[] = "--security";
+	char *argv[8] = { name, bind, boot->bind };
+	size_t count = 3;
 	char *add[] = { tag, node, door, NULL };
 	struct base_spawn spec = { .path = boot->agent,
 				   .argv = argv,
@@ -153,8 +154,14 @@ int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_RUN_TAG, boot->tag);
 	snprintf(node, sizeof(node), "%s=%u", DHOW_ENV_NODE, boot->node);
 	snprintf(door, sizeof(door), "%s=%d", DHOW_ENV_NODE_FD, DAEMON_DOOR_FD);
-	if (!*boot->fabric)
-		argv[3] = NULL;
+	if (*boot->fabric) {
+		argv[count++] = fabric;
+		argv[count++] = boot->fabric;
+	}
+	if (*boot->security) {
+		argv[count++] = security;
+		argv[count++] = boot->security;
+	}
 	if (!env)
 		return base_err(reterr, -ENOMEM, "no memory to start the agent");
 	rc = dhow_node_door(daemon->service, &fd);
