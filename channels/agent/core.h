@@ -146,7 +146,7 @@ struct agent_conn {
 struct agent_frame {			/* a DATA frame kept until acknowledged */
 	struct base_list node;
 	uint64_t sequence;
-	uint64_t sent_ns;		/* the first time */
+	uint64_t sent_ns;		/* 0: sent never, or more than once */
 	uint32_t bytes;			/* of the body */
 	bool sent_before;
 	uint8_t body[];

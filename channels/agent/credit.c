@@ -96,8 +96,10 @@ int agent_link_write(struct agent_link *link, const struct agent_record *record)
 		close_frame(link);
 	if (!link->open) {
 		if (link->window_frames >= AGENT_WINDOW_FRAMES ||
-		    link->window_bytes >= AGENT_WINDOW_BYTES)
+		    link->window_bytes >= AGENT_WINDOW_BYTES) {
+			link->counters.credit_waits++;
 			return -EAGAIN;
+		}
 		frame = agent_slab_get(&agent->slab, sizeof(*frame) + agent->body_max);
 		if (!frame)
 			return -EAGAIN;
@@ -130,8 +132,8 @@ void agent_link_flush(struct agent_link *link)
 			link->progress_ns = link->agent->now_ns;
 		if (frame->sent_before)
 			link->counters.resends++;
-		else
-			frame->sent_ns = link->agent->now_ns;
+		/* which of two an acknowledgement is for cannot be told: no round trip then */
+		frame->sent_ns = frame->sent_before ? 0 : link->agent->now_ns;
 		frame->sent_before = true;
 		base_list_del(node);
 		base_list_add_tail(&link->unacked, node);
@@ -159,6 +161,8 @@ static void free_until(struct agent_link *link, struct base_list *list, uint64_t
 
 		if (frame->sequence > ack)
 			return;
+		if (ack != UINT64_MAX && frame->sent_ns)
+			agent_counters_rtt(&link->counters, link->agent->now_ns - frame->sent_ns);
 		free_frame(link, frame);
 		link->progress_ns = link->agent->now_ns;
 		link->faults = 0;

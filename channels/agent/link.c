@@ -177,6 +177,8 @@ void agent_link_dead(struct agent_link *link, const char *why, bool report)
 	if (link->state == AGENT_LINK_DEAD)
 		return;
 	base_log_warn("node %" PRIu32 " is dead: %s", link->peer_node, why);
+	agent_counters_log(&link->counters, link->peer_node);
+	memset(&link->counters, 0, sizeof(link->counters));
 	set_state(link, AGENT_LINK_DEAD);
 	if (link->conn)
 		agent_conn_drop(link->conn, why);

@@ -134,6 +134,31 @@ Test(agent, both_call_at_once)
 	no_leaks();
 }
 
+Test(agent, counters_tell_what_a_link_did)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	const struct agent_counters *sent, *received;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 1, &target);
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert(send_one(0, 1, i, 10));
+	cr_assert(send_one(0, 1, 20, 100000));
+	until(stream(0, 1)->deposited == 21, 3000);
+	sent = &agents[0]->links[1].counters;
+	received = &agents[1]->links[0].counters;
+	cr_assert(sent->messages_sent == 21 && received->messages_received == 21);
+	cr_assert(sent->bulks_sent == 1 && received->bulks_received == 1);
+	cr_assert_lt(received->frames_received, 21, "small ones are packed");
+	cr_assert(sent->rtts > 0 && sent->rtt_min_ns > 0);
+	cr_assert_leq(sent->rtt_min_ns * sent->rtts, sent->rtt_sum_ns);
+	cr_assert_eq(sent->resends + received->duplicates + received->repeated, 0);
+	for (unsigned i = 0; i < 21; i++)
+		expect(1, 0, i, i < 20 ? 10 : 100000);
+	no_leaks();
+}
+
 Test(agent, a_full_channel_blocks_no_other_stream)
 {
 	struct dhow_address full = fake_channel(1, 0, 2), open = fake_channel(1, 1, 1000);
