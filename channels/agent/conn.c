@@ -197,9 +197,13 @@ static struct agent_conn *find(struct agent *agent, struct fabric_peer *peer,
 	return NULL;
 }
 
-/* Give up what came by a connection that a stranger may not end. */
+/* What came by @conn is not taken. Who has not proven its keys harms no link by it. */
 static void reject(struct agent_conn *conn, const struct agent_header *header, int rc)
 {
+	if (conn->state == AGENT_CONN_ANSWERED) {
+		agent_conn_refuse(conn->agent, conn, "a frame with a wrong seal for a proof");
+		return;
+	}
 	switch (rc) {
 	case -EALREADY:
 		conn->link->counters.repeated++;
@@ -228,8 +232,10 @@ static struct agent_conn *admit(struct agent *agent, struct fabric_peer *peer, c
 	int rc = agent_header_decode(data, bytes, ret_header);
 
 	if (rc || ret_header->bytes > AGENT_FRAME_MAX) {
-		if (conn)
+		if (conn && conn->state == AGENT_CONN_UP)
 			agent_conn_damaged(conn, "a frame without a proper header");
+		else if (conn)
+			agent_conn_refuse(agent, conn, "a frame without a proper header");
 		return NULL;
 	}
 	conn = find(agent, peer, ret_header);

@@ -53,6 +53,7 @@ enum {
 
 #define AGENT_ACK_NS (BASE_MS / 2)
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
+#define AGENT_PROOF_NS (250 * BASE_MS)		/* then who called us may be nobody: call him */
 #define AGENT_HEARTBEAT_NS (1000 * BASE_MS)
 #define AGENT_CONTACT_NS (3000 * BASE_MS)	/* three heartbeats missed */
 #define AGENT_REFUSED_NS (3000 * BASE_MS)	/* nobody listens where the agent was */

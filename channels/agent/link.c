@@ -299,6 +299,15 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 	return next;
 }
 
+/* Has the other side called, so that we need not? Old hellos can be replayed without end, and
+ * must not keep the link down. */
+static bool called(const struct agent_link *link, uint64_t now)
+{
+	uint64_t since = link->retry_ns > link->wanted_ns ? link->retry_ns : link->wanted_ns;
+
+	return link->in && now - since < AGENT_PROOF_NS;
+}
+
 static uint64_t timers_down(struct agent_link *link, uint64_t now)
 {
 	struct agent *agent = link->agent;
@@ -322,7 +331,7 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		agent_link_dead(link, "no contact for 10 s", true);
 		return now;
 	}
-	if (link->state == AGENT_LINK_DOWN && !link->in && now >= link->retry_ns) {
+	if (link->state == AGENT_LINK_DOWN && now >= link->retry_ns && !called(link, now)) {
 		if (agent_conn_connect(link) == 0 && link->out)
 			set_state(link, AGENT_LINK_CONNECTING);
 	}

@@ -383,12 +383,31 @@ Test(secured, a_lowered_hello_is_refused)
 	no_leaks();
 }
 
+static void say_again(struct fabric_peer *peer, unsigned index)
+{
+	void *slot = fabric_mem.slot(agents[0]->fabric);
+
+	cr_assert_not_null(slot);
+	memcpy(slot, kept[index].data, kept[index].bytes);
+	fabric_mem.frame(peer, slot, kept[index].bytes);
+}
+
+/* A connection to node 1 that begins with what was kept. */
+static struct fabric_peer *replay(unsigned index)
+{
+	struct fabric_peer *peer;
+
+	fabric_mem.peer_add(agents[0]->fabric, fake_nodes[1].self.address,
+			    fake_nodes[1].self.bytes, NULL, &peer);
+	say_again(peer, index);
+	return peer;
+}
+
 Test(secured, a_replayed_hello_opens_nothing)
 {
 	struct dhow_address target = fake_channel(1, 0, 64);
 	struct fabric_peer *peer;
 	unsigned hello, data;
-	void *slot;
 
 	start_pair("encrypt");
 	kept_count = 0;
@@ -400,19 +419,13 @@ Test(secured, a_replayed_hello_opens_nothing)
 	hello = find_kept(0, 0);
 	data = find_kept(AGENT_DATA, 0);
 	/* the same bytes by a connection of their own, and the frames behind them */
-	fabric_mem.peer_add(agents[0]->fabric, fake_nodes[1].self.address,
-			    fake_nodes[1].self.bytes, NULL, &peer);
-	slot = fabric_mem.slot(agents[0]->fabric);
-	memcpy(slot, kept[hello].data, kept[hello].bytes);
-	fabric_mem.frame(peer, slot, kept[hello].bytes);
+	peer = replay(hello);
 	log_begin();
 	run_for(30);
 	cr_assert_eq(agents[1]->handshakes, 1);
-	slot = fabric_mem.slot(agents[0]->fabric);
-	memcpy(slot, kept[data].data, kept[data].bytes);
-	fabric_mem.frame(peer, slot, kept[data].bytes);
+	say_again(peer, data);
 	run_for(30);
-	cr_assert_eq(log_end("wrong seal"), 1);
+	cr_assert_eq(log_end("a handshake was refused: a frame with a wrong seal"), 1);
 	cr_assert_eq(agents[1]->handshakes, 0);
 	cr_assert_eq(agents[1]->links[0].counters.connections, 1, "the good one is undisturbed");
 	cr_assert(send_one(0, 0, 1, 40));
@@ -420,5 +433,98 @@ Test(secured, a_replayed_hello_opens_nothing)
 	expect(1, 0, 0, 40);
 	expect(1, 0, 1, 40);
 	fabric_mem.peer_del(peer);
+	no_leaks();
+}
+
+/* Once: connected, idle. Then whoever kept an old hello does what he can. */
+static unsigned idle_pair(void)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+
+	start_pair("integrity");
+	kept_count = 0;
+	fabric_mem_tap(agents[0]->fabric, keep);
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 40));
+	until(stream(0, 0)->deposited == 1, 3000);
+	fabric_mem_tap(agents[0]->fabric, NULL);
+	expect(1, 0, 0, 40);
+	return find_kept(0, 0);
+}
+
+Test(secured, replayed_hellos_kill_no_link)
+{
+	unsigned hello = idle_pair(), data = find_kept(AGENT_DATA, 0);
+
+	for (int i = 0; i < 2 * AGENT_FAULTS_MAX; i++) {
+		struct fabric_peer *peer = replay(hello);
+
+		run_for(3);
+		say_again(peer, data);
+		run_for(3);
+		fabric_mem.peer_del(peer);
+	}
+	cr_assert_not(fake_nodes[1].dead[0]);
+	cr_assert_eq(agents[1]->links[0].counters.connections, 1);
+	cr_assert_eq(agents[1]->links[0].counters.damaged, 0);
+	no_leaks();
+}
+
+Test(secured, replayed_hellos_keep_no_link_down)
+{
+	unsigned hello = idle_pair();
+	struct dhow_address back = fake_channel(0, 0, 64);
+	uint64_t end = base_now_ns() + 5000 * BASE_MS;
+	struct fabric_peer *peer = NULL;
+
+	/* only node 1 has something to say, and it hears old hellos of node 0 all the time */
+	fake_stream_open(1, 0, &back);
+	fabric_mem_cut(agents[1]->links[0].conn->peer);
+	cr_assert(send_one(1, 0, 7, 40));
+	while (count(0, 0) == 0 && base_now_ns() < end) {
+		struct fabric_peer *before = peer;
+
+		/* it waits to be called */
+		agents[0]->links[1].retry_ns = 2 * end;
+		peer = replay(hello);
+		for (int i = 0; i < 50; i++)
+			turn();
+		if (before)
+			fabric_mem.peer_del(before);
+	}
+	cr_assert_eq(count(0, 0), 1);
+	fabric_mem.peer_del(peer);
+	expect(0, 0, 7, 40);
+	no_leaks();
+}
+
+static unsigned ops_done;
+static void op_done(struct fabric_op *op, enum fabric_status status)
+{
+	(void)op, (void)status;
+	ops_done++;
+}
+
+/* A node that has the secret and lies: ten bytes on offer, 2^40 announced. */
+Test(secured, an_offer_of_more_than_there_is_is_refused)
+{
+	uint8_t text[AGENT_HEADER_BYTES + AGENT_RECORD_BYTES], body[AGENT_RECORD_BYTES];
+	struct agent_record record = { .kind = AGENT_MESSAGE_BULK, .generation = 9, .number = 1 };
+	struct agent_header header = { .kind = AGENT_OFFER };
+	struct fabric_op op = { .done = op_done };
+	struct agent_conn *conn;
+
+	idle_pair();
+	conn = agents[0]->links[1].conn;
+	header.epoch = agents[0]->epoch;
+	record.total = UINT64_C(1) << 40;
+	header.bytes = (uint32_t)agent_record_encode(&record, body, sizeof(body));
+	agent_seal_frame(&conn->seal, &header, body, text);
+	cr_assert_eq(fabric_mem.bulk(conn->peer, text, AGENT_HEADER_BYTES + header.bytes,
+				     agents[0]->memory, 0, 10, &op), FABRIC_OK);
+	until(agents[1]->links[0].counters.damaged == 1, 1000);
+	until(ops_done == 1, 1000);
+	cr_assert_eq(fake_blocks_used(&fake_nodes[1]), 0);
+	cr_assert_eq(agents[1]->fetching, 0);
 	no_leaks();
 }
