@@ -24,6 +24,7 @@ enum { EXIT_USAGE = 2 };
 
 struct settings {
 	const char *fabric;
+	const char *security;
 	struct fabric_options options;
 	bool list, check, json;
 };
@@ -36,6 +37,7 @@ static const struct argp_option settings_options[] = {
 	{ "traffic", 't', "CLASS", 0,
 	  "low_latency, dedicated_access, bulk_data, best_effort [what SLINGSHOT_TCS allows]", 0 },
 	{ "bind", 'b', "ADDRESS", 0, "numeric address, for providers that use IP [127.0.0.1]", 0 },
+	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
 	{ "json", 'j', NULL, 0, "with --list: all providers and devices, for programs", 0 },
 	{ "check", 'c', NULL, 0, "print the fabric it would run, and run nothing", 0 },
@@ -64,6 +66,9 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'b':
 		settings->options.bind = argument;
+		return 0;
+	case 's':
+		settings->security = argument;
 		return 0;
 	case 'l':
 		settings->list = true;
@@ -123,12 +128,13 @@ int main(int argc, char **argv)
 		.doc = "Agent of a node: moves messages to other nodes over libfabric or UCX. "
 		       "Started by dhowd.\v"
 		       "DHOW_HSTA_FABRIC, DHOW_HSTA_PROVIDER and DHOW_HSTA_NIC in the environment "
-		       "are the defaults of --fabric, --provider and --nic, DHOW_LOG the level of "
-		       "messages (error, warn, info, debug).",
+		       "are the defaults of --fabric, --provider and --nic, DHOW_SECURITY of "
+		       "--security, DHOW_LOG the level of messages (error, warn, info, debug).",
 	};
 	const char *wanted = variable("DHOW_HSTA_FABRIC");
 	struct settings settings = {
 		.fabric = wanted ? wanted : "auto",
+		.security = variable("DHOW_SECURITY"),
 		.options = { .provider = variable("DHOW_HSTA_PROVIDER"),
 			     .device = variable("DHOW_HSTA_NIC") },
 	};
@@ -149,5 +155,6 @@ int main(int argc, char **argv)
 		base_log_error("%s", why);
 		return EXIT_USAGE;
 	}
-	return agent_run(fabric, &settings.options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return agent_run(fabric, &settings.options, settings.security) < 0 ? EXIT_FAILURE :
+									     EXIT_SUCCESS;
 }

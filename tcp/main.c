@@ -27,12 +27,14 @@ enum { EXIT_USAGE = 2 };
 struct settings {
 	const char *fabric;
 	const char *bind;
+	const char *security;
 	bool list, json;
 };
 
 static const struct argp_option settings_options[] = {
 	{ "fabric", 'f', "NAME", 0, "auto, uring or epoll; auto: the first that can run here", 0 },
 	{ "bind", 'b', "ADDRESS", 0, "numeric address to listen at [127.0.0.1]", 0 },
+	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
 	{ "json", 'j', NULL, 0, "with --list: for programs", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -48,6 +50,9 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'b':
 		settings->bind = argument;
+		return 0;
+	case 's':
+		settings->security = argument;
 		return 0;
 	case 'l':
 		settings->list = true;
@@ -112,10 +117,12 @@ int main(int argc, char **argv)
 		.doc = "Agent of a node: moves messages to other nodes over TCP. "
 		       "Started by dhowd.\v"
 		       "DHOW_TCP_FABRIC in the environment is the default of --fabric, "
-		       "DHOW_LOG the level of messages (error, warn, info, debug).",
+		       "DHOW_SECURITY of --security, DHOW_LOG the level of messages (error, warn, "
+		       "info, debug).",
 	};
 	const char *wanted = getenv("DHOW_TCP_FABRIC");
-	struct settings settings = { .fabric = wanted && *wanted ? wanted : "auto" };
+	struct settings settings = { .fabric = wanted && *wanted ? wanted : "auto",
+				     .security = getenv("DHOW_SECURITY") };
 	struct fabric_options options = { 0 };
 	const struct fabric_ops *fabric;
 	char why[256];
@@ -132,5 +139,5 @@ int main(int argc, char **argv)
 		base_log_error("%s", why);
 		return EXIT_USAGE;
 	}
-	return agent_run(fabric, &options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return agent_run(fabric, &options, settings.security) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -208,11 +208,12 @@ static bool spin(struct agent *agent, uint64_t *next_ns)
 	return false;
 }
 
-int agent_run(const struct fabric_ops *fabric, struct fabric_options *options)
+int agent_run(const struct fabric_ops *fabric, struct fabric_options *options,
+	      const char *security)
 {
 	struct agent *agent;
 	uint64_t next;
-	int rc = agent_create(fabric, options, &agent);
+	int rc = agent_create(fabric, options, security, &agent);
 
 	if (rc)
 		return rc;

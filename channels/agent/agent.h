@@ -18,14 +18,16 @@ struct agent;
 /**
  * agent_run - be the agent of the node that DHOW_NODE_FD leads to, until its daemon ends.
  * @options: for the fabric; borrowed for the call.
+ * @security: level of all links: mac, integrity or encrypt; NULL or empty: mac.
  *
  * Return: 0 the daemon ended; negative errno: it could not begin, or the fabric broke.
  */
-int agent_run(const struct fabric_ops *fabric, struct fabric_options *options);
+int agent_run(const struct fabric_ops *fabric, struct fabric_options *options,
+	      const char *security);
 
 /* Open the fabric, attach to the node. Negative errno; the reason is logged. */
 int agent_create(const struct fabric_ops *fabric, const struct fabric_options *options,
-		 struct agent **ret_agent);
+		 const char *security, struct agent **ret_agent);
 
 /* One turn of the loop, without sleeping. Return: true if there was work; *ret_next_ns:
  * when it must be called again. */

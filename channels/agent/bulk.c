@@ -7,7 +7,13 @@
 #include <string.h>
 
 #include "agent/conn.h"
-#include "agent/crc32c.h"
+
+/* What is sealed is for one connection and one offer. */
+static void unseal(struct agent_bulk *bulk)
+{
+	agent_bounce_put(bulk->link->agent, &bulk->bounce);
+	bulk->sealed = false;
+}
 
 static void bulk_done(struct fabric_op *op, enum fabric_status status)
 {
@@ -16,6 +22,7 @@ static void bulk_done(struct fabric_op *op, enum fabric_status status)
 	assert(bulk->state == AGENT_BULK_BUSY);
 	bulk->link->agent->worked = true;
 	bulk->state = status == FABRIC_OK ? AGENT_BULK_SENT : AGENT_BULK_WAITING;
+	unseal(bulk);
 	if (bulk->ended) {
 		base_list_del(&bulk->node);
 		bulk->release(bulk);
@@ -29,7 +36,8 @@ void agent_bulk_send(struct agent_link *link, struct agent_bulk *bulk)
 	bulk->ended = false;
 	bulk->record.total = bulk->record.bytes;
 	bulk->record.bytes = 0;
-	bulk->record.crc = agent_crc32c(0, bulk->data, bulk->record.total);
+	bulk->sealed = false;
+	memset(&bulk->bounce, 0, sizeof(bulk->bounce));
 	bulk->op.done = bulk_done;
 	base_list_add_tail(&link->bulks, &bulk->node);
 }
@@ -39,31 +47,52 @@ void agent_bulk_end(struct agent_bulk *bulk)
 	bulk->ended = true;
 	if (bulk->state == AGENT_BULK_BUSY)
 		return;
+	unseal(bulk);
 	base_list_del(&bulk->node);
 	bulk->release(bulk);
+}
+
+/* Return: 0; -EAGAIN no memory for what is sealed. */
+static int seal(struct agent_link *link, struct agent_bulk *bulk)
+{
+	struct agent *agent = link->agent;
+
+	if (bulk->sealed)
+		return 0;
+	if (agent_level_hides(agent->level) &&
+	    agent_bounce_get(agent, bulk->record.total, &bulk->bounce)) {
+		agent->stalled = true;
+		return -EAGAIN;
+	}
+	agent_seal_bulk(&link->conn->seal, bulk->data, bulk->record.total, bulk->bounce.data,
+			&bulk->record.seal);
+	bulk->sealed = true;
+	return 0;
 }
 
 /* Return: 0; -EAGAIN; -EPIPE. */
 static int offer(struct agent_link *link, struct agent_bulk *bulk)
 {
 	struct agent *agent = link->agent;
-	uint8_t text[AGENT_HEADER_BYTES + AGENT_RECORD_BYTES];
+	uint8_t text[AGENT_HEADER_BYTES + AGENT_RECORD_BYTES], body[AGENT_RECORD_BYTES];
 	struct agent_header header = {
 		.kind = AGENT_OFFER,
 		.source = agent->self,
 		.epoch = agent->epoch,
-		.session = link->conn->session.id,
 		.ack = link->accepted,
 	};
+	struct fabric_memory *memory = agent->memory;
+	size_t offset = (size_t)((const char *)bulk->data - agent->base);
 
-	header.bytes = (uint32_t)agent_record_encode(&bulk->record, text + AGENT_HEADER_BYTES,
-						     AGENT_RECORD_BYTES);
-	header.crc = agent_crc32c(0, text + AGENT_HEADER_BYTES, header.bytes);
-	agent_header_seal(&header, link->conn->session.send_key, text);
+	if (seal(link, bulk))
+		return -EAGAIN;
+	if (bulk->bounce.data)
+		memory = agent_bounce_memory(agent, &bulk->bounce, &offset);
+	header.bytes = (uint32_t)agent_record_encode(&bulk->record, body, sizeof(body));
+	agent_seal_frame(&link->conn->seal, &header, body, text);
 	bulk->state = AGENT_BULK_BUSY;
 	switch (agent->ops->bulk(link->conn->peer, text, AGENT_HEADER_BYTES + header.bytes,
-				 agent->memory, (size_t)((const char *)bulk->data - agent->base),
-				 bulk->record.total, &bulk->op)) {
+				 memory, offset, bulk->record.total, &bulk->op)) {
 	case FABRIC_OK:
 		link->counters.bulks_sent++;
 		link->counters.bytes_sent += bulk->record.total;
@@ -103,6 +132,18 @@ void agent_bulks_again(struct agent_link *link)
 
 		if (bulk->state == AGENT_BULK_SENT)
 			bulk->state = AGENT_BULK_WAITING;
+		if (bulk->state == AGENT_BULK_WAITING)
+			unseal(bulk);
+	}
+}
+
+void agent_bulks_lost(struct agent_link *link)
+{
+	base_list_for(node, &link->bulks) {
+		struct agent_bulk *bulk = base_list_entry(node, struct agent_bulk, node);
+
+		if (bulk->state == AGENT_BULK_WAITING)
+			unseal(bulk);
 	}
 }
 
@@ -110,8 +151,10 @@ static void pull_done(struct fabric_op *op, enum fabric_status status)
 {
 	struct agent_pull *pull = base_list_entry(op, struct agent_pull, op);
 	struct agent_link *link = pull->link;
+	struct agent_conn *conn = pull->conn;
 	bool damaged = false;
 
+	pull->conn = NULL;
 	pull->agent->worked = true;
 	pull->agent->fetching -= pull->bytes;
 	if (pull->ended) {
@@ -120,12 +163,13 @@ static void pull_done(struct fabric_op *op, enum fabric_status status)
 		return;
 	}
 	if (status == FABRIC_OK)
-		damaged = agent_crc32c(0, pull->message.data, pull->bytes) != pull->crc;
+		damaged = agent_seal_bulk_open(&conn->seal, &pull->seal, pull->message.data,
+					       pull->bytes) != 0;
 	if (status != FABRIC_OK || damaged) {
 		dhow_message_free(&pull->message);
 		pull->done(pull, -EIO);
-		if (damaged && link->conn)
-			agent_conn_damaged(link->conn, "a damaged payload");
+		if (damaged)
+			agent_conn_damaged(conn, "a damaged payload");
 		return;
 	}
 	link->counters.bulks_received++;
@@ -144,7 +188,7 @@ void agent_pull_start(struct agent_pull *pull, struct agent_conn *conn,
 	pull->offer = fabric_offer;
 	pull->state = AGENT_PULL_WAITING;
 	pull->ended = false;
-	pull->crc = record->crc;
+	pull->seal = record->seal;
 	pull->bytes = record->total;
 	pull->op.done = pull_done;
 	memset(&pull->message, 0, sizeof(pull->message));
@@ -196,8 +240,9 @@ static int begin(struct agent_pull *pull)
 	status = agent->ops->fetch(pull->offer, agent->memory,
 				   (size_t)((char *)pull->message.data - agent->base), &pull->op);
 	if (status == FABRIC_OK) {
+		/* The connection's keys stay until the fabric has ended all operations of its
+		 * peer, so pull->conn is good until pull_done(). */
 		base_list_del(&pull->node);
-		pull->conn = NULL;
 		agent->worked = true;
 		return 0;
 	}

@@ -18,6 +18,8 @@ void agent_bulk_end(struct agent_bulk *bulk);
 void agent_bulks_pump(struct agent_link *link);
 /* After a reconnect: offer again what is not ended. */
 void agent_bulks_again(struct agent_link *link);
+/* The connection is lost: what was sealed for it is of no use. */
+void agent_bulks_lost(struct agent_link *link);
 
 /* Take an offer; the caller has filled in may(), done() and release(). */
 void agent_pull_start(struct agent_pull *pull, struct agent_conn *conn,

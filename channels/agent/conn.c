@@ -190,23 +190,52 @@ static struct agent_conn *find(struct agent *agent, struct fabric_peer *peer,
 	if (peer)
 		return agent->ops->peer_user(peer, NULL);
 	link = agent_link_get(agent, header->source);
-	if (link && link->conn && link->conn->session.id == header->session)
+	if (link && link->conn && link->conn->seal.session == header->session)
 		return link->conn;
-	if (link && link->in && link->in->session.id == header->session)
+	if (link && link->in && link->in->seal.session == header->session)
 		return link->in;
 	return NULL;
 }
 
+/* What came by @conn is not taken. Who has not proven its keys harms no link by it. */
+static void reject(struct agent_conn *conn, const struct agent_header *header, int rc)
+{
+	if (conn->state == AGENT_CONN_ANSWERED) {
+		agent_conn_refuse(conn->agent, conn, "a frame with a wrong seal for a proof");
+		return;
+	}
+	switch (rc) {
+	case -EALREADY:
+		conn->link->counters.repeated++;
+		break;
+	case -ESTALE:
+		/* a frame is sent again, an offer only by another connection */
+		conn->link->counters.repeated++;
+		if (header->kind == AGENT_OFFER)
+			agent_conn_drop(conn, "an offer came too late to know if it is new");
+		break;
+	case -EILSEQ:
+		agent_conn_damaged(conn, "a damaged frame");
+		break;
+	default:
+		agent_conn_damaged(conn, "a frame with a wrong seal");
+		break;
+	}
+}
+
 /* Check a sealed frame or offer. Return: its connection, now UP; NULL: forget it. */
 static struct agent_conn *admit(struct agent *agent, struct fabric_peer *peer, const void *data,
-				size_t bytes, struct agent_header *ret_header)
+				size_t bytes, struct agent_header *ret_header,
+				const uint8_t **ret_body)
 {
 	struct agent_conn *conn = peer ? agent->ops->peer_user(peer, NULL) : NULL;
 	int rc = agent_header_decode(data, bytes, ret_header);
 
-	if (rc) {
-		if (conn)
+	if (rc || ret_header->bytes > AGENT_FRAME_MAX) {
+		if (conn && conn->state == AGENT_CONN_UP)
 			agent_conn_damaged(conn, "a frame without a proper header");
+		else if (conn)
+			agent_conn_refuse(agent, conn, "a frame without a proper header");
 		return NULL;
 	}
 	conn = find(agent, peer, ret_header);
@@ -215,14 +244,12 @@ static struct agent_conn *admit(struct agent *agent, struct fabric_peer *peer, c
 			agent_conn_refuse(agent, conn, "a frame before the handshake");
 		return NULL;
 	}
-	rc = agent_header_verify(data, ret_header, conn->session.recv_key);
+	rc = agent_seal_open(&conn->seal, data, ret_header, agent->scratch, ret_body);
 	if (!rc && (ret_header->source != conn->link->peer_node ||
-		    ret_header->epoch != conn->peer_epoch ||
-		    ret_header->session != conn->session.id))
+		    ret_header->epoch != conn->peer_epoch))
 		rc = -EPERM;
 	if (rc) {
-		agent_conn_damaged(conn, rc == -EILSEQ ? "a damaged frame" :
-				   "a frame with a wrong seal");
+		reject(conn, ret_header, rc);
 		return NULL;
 	}
 	if (conn->state == AGENT_CONN_ANSWERED)
@@ -237,6 +264,7 @@ void agent_conn_frame(struct agent *agent, struct fabric_peer *peer, const void 
 	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)data,
 				       (uint8_t *)(uintptr_t)data + bytes, 0 };
 	struct agent_header header;
+	const uint8_t *body;
 
 	if (conn && conn->state == AGENT_CONN_DOOMED)
 		return;
@@ -244,19 +272,19 @@ void agent_conn_frame(struct agent *agent, struct fabric_peer *peer, const void 
 		agent_handshake_take(agent, conn, data, bytes);
 		return;
 	}
-	conn = admit(agent, peer, data, bytes, &header);
+	conn = admit(agent, peer, data, bytes, &header, &body);
 	if (!conn)
 		return;
 	conn->link->counters.bytes_received += bytes;
-	agent_link_receive(conn->link, &header, (const uint8_t *)data + AGENT_HEADER_BYTES);
+	agent_link_receive(conn->link, &header, body);
 }
 
 void agent_conn_offer(struct agent *agent, struct fabric_peer *peer, const void *data,
 		      size_t data_bytes, struct fabric_offer *offer, size_t bytes)
 {
 	struct agent_header header;
-	struct agent_conn *conn = admit(agent, peer, data, data_bytes, &header);
-	const char *body = (const char *)data + AGENT_HEADER_BYTES;
+	const uint8_t *body;
+	struct agent_conn *conn = admit(agent, peer, data, data_bytes, &header, &body);
 	struct agent_record record;
 
 	if (!conn) {
@@ -265,7 +293,7 @@ void agent_conn_offer(struct agent *agent, struct fabric_peer *peer, const void 
 	}
 	if (header.kind != AGENT_OFFER ||
 	    agent_record_decode(body, header.bytes, &record) != (int)header.bytes ||
-	    record.total != bytes || bytes == 0 ||
+	    record.total != bytes || bytes == 0 || bytes > AGENT_BULK_MAX ||
 	    agent_link_offer(conn, &header, &record, offer)) {
 		agent->ops->drop(offer);
 		agent_conn_damaged(conn, "an offer that makes no sense");
@@ -279,6 +307,11 @@ uint64_t agent_conns_timers(struct agent *agent)
 	base_list_for(node, &agent->conns_busy) {
 		struct agent_conn *conn = base_list_entry(node, struct agent_conn, node);
 
+		if (agent->now_ns >= conn->deadline_ns && conn->state == AGENT_CONN_ANSWERED) {
+			agent_conn_refuse(agent, conn, "no proof of its keys came, as if its "
+					  "hello were an old one");
+			continue;
+		}
 		if (agent->now_ns >= conn->deadline_ns) {
 			agent_conn_drop(conn, "the handshake took too long");
 			continue;

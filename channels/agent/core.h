@@ -16,9 +16,11 @@
 
 #include <dhow/channel.h>
 
+#include "agent/bounce.h"
 #include "agent/counters.h"
 #include "agent/fabric.h"
 #include "agent/hello.h"
+#include "agent/level.h"
 #include "agent/peer.h"
 #include "agent/slab.h"
 #include "agent/wire.h"
@@ -54,6 +56,7 @@ enum {
 
 #define AGENT_ACK_NS (BASE_MS / 2)
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
+#define AGENT_PROOF_NS (250 * BASE_MS)		/* then who called us may be nobody: call him */
 #define AGENT_HEARTBEAT_NS (1000 * BASE_MS)
 #define AGENT_SILENT_NS (2000 * BASE_MS)	/* two heartbeats missed: an operator is told */
 #define AGENT_CONTACT_NS (3000 * BASE_MS)	/* three heartbeats missed */
@@ -94,6 +97,8 @@ struct agent_bulk {
 	bool ended;			/* the owner needs it no more */
 	struct agent_record record;	/* MESSAGE_BULK or ANSWER_BULK */
 	const void *data;		/* in the node's segment */
+	bool sealed;			/* for the link's connection; record.seal is valid */
+	struct agent_bounce bounce;	/* the data as the other side sees it, if it is hidden */
 	void (*release)(struct agent_bulk *bulk);	/* ended, and the fabric is done */
 };
 
@@ -103,12 +108,12 @@ struct agent_pull {
 	struct fabric_op op;
 	struct base_list node;		/* in agent->pulls while WAITING */
 	struct agent *agent;
-	struct agent_conn *conn;	/* that the offer came by; NULL once it is answered */
+	struct agent_conn *conn;	/* that the offer came by; NULL once it is over */
 	struct agent_link *link;
 	struct fabric_offer *offer;
 	enum agent_pull_state state;
 	bool ended;			/* the owner is gone; free when the fabric is done */
-	uint32_t crc;
+	struct agent_bulk_seal seal;
 	size_t bytes;
 	struct dhow_message message;	/* the block */
 	bool (*may)(struct agent_pull *pull);
@@ -137,7 +142,7 @@ struct agent_conn {
 	uint64_t deadline_ns;		/* of the handshake */
 	uint8_t private_key[AGENT_KEY_BYTES];
 	uint8_t hello[AGENT_HELLO_BYTES];	/* ours */
-	struct agent_session session;
+	struct agent_seal seal;
 	uint32_t peer_epoch;
 	uint32_t peer_knows;		/* our epoch as they know it */
 	uint64_t peer_accepted;
@@ -146,8 +151,8 @@ struct agent_conn {
 struct agent_frame {			/* a DATA frame kept until acknowledged */
 	struct base_list node;
 	uint64_t sequence;
+	uint64_t sent_ns;		/* 0: sent never, or more than once */
 	uint32_t bytes;			/* of the body */
-	uint32_t crc;
 	bool sent_before;
 	uint8_t body[];
 };
@@ -180,6 +185,7 @@ struct agent_link {
 	unsigned fenced_count;
 	bool lost;			/* was up and is not */
 	bool warned;			/* damage is logged once */
+	bool level_warned;		/* and another level, too */
 	unsigned faults;
 	uint64_t wanted_ns;		/* since when, 0 = not */
 	uint64_t contact_ns;		/* last sign of life, or start of trying */
@@ -223,6 +229,9 @@ struct agent {
 	size_t bytes;
 	uint32_t job, self, nodes, epoch;
 	uint8_t *secret;		/* sodium_malloc(): locked, guarded */
+	const struct agent_level *level;
+	unsigned ciphers;		/* bits, see level.h */
+	uint8_t *scratch;		/* AGENT_FRAME_MAX; a body while it is looked at */
 	size_t body_max;		/* of a frame */
 	size_t eager_max;
 	uint64_t now_ns;

@@ -3,8 +3,8 @@
  * credit.c - frames of a link.
  *
  * A frame's body is filled in a buffer of ours, which is kept until the frame is
- * acknowledged; sending copies it behind a fresh header into a slot of the fabric, because
- * a resend after a reconnect needs another key and another acknowledgement.
+ * acknowledged; sending seals it behind a fresh header into a slot of the fabric, because a
+ * resend needs another serial and acknowledgement, and after a reconnect another key.
  */
 #include "agent/credit.h"
 
@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "agent/conn.h"
-#include "agent/crc32c.h"
 
 void *agent_slot_take(struct agent *agent)
 {
@@ -43,20 +42,16 @@ static int transmit(struct agent_link *link, enum agent_frame_kind kind,
 		.kind = kind,
 		.source = agent->self,
 		.epoch = agent->epoch,
-		.session = link->conn->session.id,
 		.bytes = frame ? frame->bytes : 0,
 		.sequence = frame ? frame->sequence : 0,
 		.ack = link->accepted,
-		.crc = frame ? frame->crc : 0,
 	};
 	size_t bytes = AGENT_HEADER_BYTES + header.bytes;
 	char *slot = agent_slot_take(agent);
 
 	if (!slot)
 		return -EAGAIN;
-	agent_header_seal(&header, link->conn->session.send_key, slot);
-	if (frame)
-		memcpy(slot + AGENT_HEADER_BYTES, frame->body, frame->bytes);
+	agent_seal_frame(&link->conn->seal, &header, frame ? frame->body : NULL, slot);
 	switch (agent->ops->frame(link->conn->peer, slot, bytes)) {
 	case FABRIC_OK:
 		break;
@@ -85,7 +80,6 @@ static void close_frame(struct agent_link *link)
 
 	link->open = NULL;
 	frame->sequence = ++link->sequence;
-	frame->crc = agent_crc32c(0, frame->body, frame->bytes);
 	base_list_add_tail(&link->unsent, &frame->node);
 }
 
@@ -102,8 +96,10 @@ int agent_link_write(struct agent_link *link, const struct agent_record *record)
 		close_frame(link);
 	if (!link->open) {
 		if (link->window_frames >= AGENT_WINDOW_FRAMES ||
-		    link->window_bytes >= AGENT_WINDOW_BYTES)
+		    link->window_bytes >= AGENT_WINDOW_BYTES) {
+			link->counters.credit_waits++;
 			return -EAGAIN;
+		}
 		frame = agent_slab_get(&agent->slab, sizeof(*frame) + agent->body_max);
 		if (!frame)
 			return -EAGAIN;
@@ -136,6 +132,8 @@ void agent_link_flush(struct agent_link *link)
 			link->progress_ns = link->agent->now_ns;
 		if (frame->sent_before)
 			link->counters.resends++;
+		/* which of two an acknowledgement is for cannot be told: no round trip then */
+		frame->sent_ns = frame->sent_before ? 0 : link->agent->now_ns;
 		frame->sent_before = true;
 		base_list_del(node);
 		base_list_add_tail(&link->unacked, node);
@@ -163,6 +161,8 @@ static void free_until(struct agent_link *link, struct base_list *list, uint64_t
 
 		if (frame->sequence > ack)
 			return;
+		if (ack != UINT64_MAX && frame->sent_ns)
+			agent_counters_rtt(&link->counters, link->agent->now_ns - frame->sent_ns);
 		free_frame(link, frame);
 		link->progress_ns = link->agent->now_ns;
 		link->faults = 0;

@@ -89,6 +89,7 @@ struct fabric {
 	int doorbell, epoll_fd;
 	unsigned refuse_every, lose_every, window;
 	unsigned posts, frames, random;
+	void (*tap)(enum fabric_mem_what what, void *data, size_t bytes);
 };
 
 /* guards all of the above */
@@ -142,6 +143,12 @@ static void slot_put(struct mem_slot *slot)
 static bool refused(struct fabric *fabric)
 {
 	return fabric->refuse_every && ++fabric->posts % fabric->refuse_every == 0;
+}
+
+static void tap(struct fabric *fabric, enum fabric_mem_what what, void *data, size_t bytes)
+{
+	if (fabric->tap)
+		fabric->tap(what, data, bytes);
 }
 
 static int mem_probe(const struct fabric_options *options, char *why, size_t why_bytes)
@@ -442,6 +449,7 @@ static enum fabric_status mem_frame(struct fabric_peer *peer, void *data, size_t
 	} else if (fabric->lose_every && ++fabric->frames % fabric->lose_every == 0) {
 		slot_put(slot);
 	} else {
+		tap(fabric, FABRIC_MEM_FRAME, data, bytes);
 		event = post(peer->other->fabric, MEM_FRAME, peer->other);
 		event->slot = slot;
 		event->bytes = bytes;
@@ -476,6 +484,7 @@ static enum fabric_status mem_bulk(struct fabric_peer *peer, const void *header,
 	offer->header_bytes = header_bytes;
 	if (header_bytes)
 		memcpy(offer->header, header, header_bytes);
+	tap(peer->fabric, FABRIC_MEM_OFFER, offer->header, header_bytes);
 	base_list_add_tail(&peer->offers_out, &offer->from_node);
 	base_list_add_tail(&peer->other->offers_in, &offer->to_node);
 	post(peer->other->fabric, MEM_OFFER, peer->other)->offer = offer;
@@ -497,6 +506,7 @@ static enum fabric_status mem_fetch(struct fabric_offer *offer, struct fabric_me
 		status = FABRIC_AGAIN;
 	} else {
 		memcpy(memory->base + offset, offer->data, offer->bytes);
+		tap(offer->from->fabric, FABRIC_MEM_BULK, memory->base + offset, offer->bytes);
 		post_done(offer->to, op, FABRIC_OK);
 		post_done(offer->from, offer->op, FABRIC_OK);
 		offer_del(offer);
@@ -630,6 +640,14 @@ void fabric_mem_lose_every(struct fabric *fabric, unsigned n)
 {
 	pthread_mutex_lock(&mem_lock);
 	fabric->lose_every = n;
+	pthread_mutex_unlock(&mem_lock);
+}
+
+void fabric_mem_tap(struct fabric *fabric,
+		    void (*tap_or_null)(enum fabric_mem_what what, void *data, size_t bytes))
+{
+	pthread_mutex_lock(&mem_lock);
+	fabric->tap = tap_or_null;
 	pthread_mutex_unlock(&mem_lock);
 }
 

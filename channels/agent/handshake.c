@@ -8,12 +8,14 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "agent/conn.h"
 #include "agent/credit.h"
 #include "agent/link.h"
+#include "base/log.h"
 
 /* Fill and encode our hello; the key pair is new for each. */
 static void make_hello(struct agent_conn *conn, bool initiator, struct agent_hello *ret_hello)
@@ -28,6 +30,8 @@ static void make_hello(struct agent_conn *conn, bool initiator, struct agent_hel
 		.epoch = agent->epoch,
 		.peer_epoch = link->peer_epoch,
 		.accepted = link->accepted,
+		.level = (uint8_t)agent_level_id(agent->level),
+		.ciphers = (uint8_t)agent->ciphers,
 	};
 
 	agent_hello_keypair(conn->private_key, hello.public_key);
@@ -102,9 +106,21 @@ int agent_conn_connect(struct agent_link *link)
 	return 0;
 }
 
+/* What the handshake gave, in the form that the cipher wants; nothing else is kept. */
+static void keep_keys(struct agent_conn *conn, const struct agent_hello *theirs,
+		      struct agent_session *session)
+{
+	struct agent *agent = conn->agent;
+
+	agent_seal_init(&conn->seal, agent->level, agent->ciphers & theirs->ciphers, session);
+	sodium_memzero(session, sizeof(*session));
+	sodium_memzero(conn->private_key, sizeof(conn->private_key));
+}
+
 static void answer_hello(struct agent *agent, struct agent_conn *conn, struct agent_link *link,
 			 const struct agent_hello *theirs, const uint8_t *data)
 {
+	struct agent_session session;
 	struct agent_hello ours;
 
 	if (!conn) {	/* the fabric does not tell peers apart: answer by the known address */
@@ -131,11 +147,11 @@ static void answer_hello(struct agent *agent, struct agent_conn *conn, struct ag
 	}
 	make_hello(conn, false, &ours);
 	if (agent_hello_session(data, conn->hello, false, agent->secret, conn->private_key,
-				theirs->public_key, &conn->session, ours.proof)) {
+				theirs->public_key, &session, ours.proof)) {
 		agent_conn_refuse(agent, conn, "a bad public key");
 		return;
 	}
-	sodium_memzero(conn->private_key, sizeof(conn->private_key));
+	keep_keys(conn, theirs, &session);
 	agent_hello_encode(&ours, agent->secret, conn->hello);
 	conn->peer_epoch = theirs->epoch;
 	conn->peer_knows = theirs->peer_epoch;
@@ -149,6 +165,7 @@ static void finish_hello(struct agent *agent, struct agent_conn *conn, struct ag
 			 const struct agent_hello *theirs, const uint8_t *data)
 {
 	uint8_t proof[AGENT_PROOF_BYTES];
+	struct agent_session session;
 
 	if (!conn)
 		conn = link->out;
@@ -157,20 +174,37 @@ static void finish_hello(struct agent *agent, struct agent_conn *conn, struct ag
 		return;
 	}
 	if (agent_hello_session(conn->hello, data, true, agent->secret, conn->private_key,
-				theirs->public_key, &conn->session, proof) ||
+				theirs->public_key, &session, proof) ||
 	    sodium_memcmp(proof, theirs->proof, sizeof(proof))) {
+		sodium_memzero(&session, sizeof(session));
 		/* without knows_sender this may be a late answer to an earlier call */
 		if (agent->caps.knows_sender)
 			agent_conn_refuse(agent, conn, "no proof of the secret");
 		return;
 	}
-	sodium_memzero(conn->private_key, sizeof(conn->private_key));
+	keep_keys(conn, theirs, &session);
 	conn->peer_epoch = theirs->epoch;
 	conn->peer_knows = theirs->peer_epoch;
 	conn->peer_accepted = theirs->accepted;
 	agent_conn_up(conn);
 	if (conn->state == AGENT_CONN_UP)
 		agent_link_control(link);
+}
+
+/* Its tag is good, so it is a node of the job that was started otherwise. */
+static void refuse_level(struct agent *agent, struct agent_conn *conn, struct agent_link *link,
+			 const struct agent_hello *hello)
+{
+	const struct agent_level *theirs = agent_level_of(hello->level);
+
+	if (!link->level_warned)
+		base_log_warn("node %" PRIu32 ": a handshake was refused: its links have security "
+			      "%s, ours %s; all agents of a job need the same", link->peer_node,
+			      theirs ? agent_level_name(theirs) : "unknown",
+			      agent_level_name(agent->level));
+	link->level_warned = true;
+	if (conn)
+		agent_conn_drop(conn, "refused: another level of security");
 }
 
 void agent_handshake_take(struct agent *agent, struct agent_conn *conn, const void *data,
@@ -195,6 +229,10 @@ void agent_handshake_take(struct agent *agent, struct agent_conn *conn, const vo
 	}
 	if (agent_link_fenced(link, hello.epoch)) {
 		agent_conn_refuse(agent, conn, "its node was declared dead");
+		return;
+	}
+	if (hello.level != agent_level_id(agent->level) || !(hello.ciphers & 1)) {
+		refuse_level(agent, conn, link, &hello);
 		return;
 	}
 	if (hello.initiator)

@@ -36,7 +36,9 @@ void agent_hello_encode(const struct agent_hello *hello, const uint8_t secret[AG
 	agent_put(&cursor, hello->target, 4);
 	agent_put(&cursor, hello->epoch, 4);
 	agent_put(&cursor, hello->peer_epoch, 4);
-	agent_put(&cursor, 0, 4);
+	agent_put(&cursor, hello->level, 1);
+	agent_put(&cursor, hello->ciphers, 1);
+	agent_put(&cursor, 0, 2);
 	agent_put(&cursor, hello->accepted, 8);
 	agent_put_blob(&cursor, hello->public_key, AGENT_PUBLIC_BYTES);
 	assert(cursor.at == at + COVERED_BYTES);
@@ -70,7 +72,10 @@ int agent_hello_decode(const void *data, size_t bytes, const uint8_t secret[AGEN
 	hello.target = (uint32_t)agent_get(&cursor, 4);
 	hello.epoch = (uint32_t)agent_get(&cursor, 4);
 	hello.peer_epoch = (uint32_t)agent_get(&cursor, 4);
-	agent_get(&cursor, 4);
+	hello.level = (uint8_t)agent_get(&cursor, 1);
+	hello.ciphers = (uint8_t)agent_get(&cursor, 1);
+	if (agent_get(&cursor, 2))
+		return -EBADMSG;
 	hello.accepted = agent_get(&cursor, 8);
 	agent_get_blob(&cursor, hello.public_key, AGENT_PUBLIC_BYTES);
 	agent_get_blob(&cursor, hello.proof, AGENT_PROOF_BYTES);
@@ -91,6 +96,7 @@ int agent_hello_session(const uint8_t initiator[AGENT_HELLO_BYTES],
 	crypto_generichash_state state;
 	uint8_t shared[crypto_scalarmult_BYTES], root[32], id[16];
 
+	memset(ret_session, 0, sizeof(*ret_session));
 	if (crypto_scalarmult(shared, private_key, public_key))
 		return -EPERM;
 	crypto_generichash_init(&state, secret, AGENT_KEY_BYTES, sizeof(root));

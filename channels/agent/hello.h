@@ -30,6 +30,8 @@ struct agent_hello {
 	uint32_t epoch;		/* of the speaker */
 	uint32_t peer_epoch;	/* of the other side as the speaker knows it, 0 = unknown */
 	uint64_t accepted;	/* last DATA frame of @peer_epoch that arrived in order */
+	uint8_t level;		/* of the speaker; both must have the same (level.h) */
+	uint8_t ciphers;	/* bits that the speaker's processor has */
 	uint8_t public_key[AGENT_PUBLIC_BYTES];
 	uint8_t proof[AGENT_PROOF_BYTES];	/* responder's; zeros from the initiator */
 };

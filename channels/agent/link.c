@@ -135,6 +135,7 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 	}
 	if (conn == link->conn) {
 		link->conn = NULL;
+		agent_bulks_lost(link);
 		if (link->state != AGENT_LINK_UP)
 			return;
 		set_state(link, AGENT_LINK_DOWN);
@@ -178,6 +179,8 @@ void agent_link_dead(struct agent_link *link, const char *why, bool report)
 	/* What is reported, somebody else says aloud, unless the job is at its end anyway. */
 	base_log(report ? BASE_LOG_INFO : BASE_LOG_WARN, "node %" PRIu32 " is dead: %s",
 		 link->peer_node, why);
+	agent_counters_log(&link->counters, link->peer_node);
+	memset(&link->counters, 0, sizeof(link->counters));
 	set_state(link, AGENT_LINK_DEAD);
 	if (link->conn)
 		agent_conn_drop(link->conn, why);
@@ -232,7 +235,8 @@ void agent_link_adopt(struct agent_link *link, struct agent_conn *conn)
 		return;
 	}
 	agent_bulks_again(link);
-	base_log_info("node %" PRIu32 ": connected", link->peer_node);
+	base_log_info("node %" PRIu32 ": connected, security %s with %s", link->peer_node,
+		      agent_level_name(conn->seal.level), conn->seal.cipher->name);
 }
 
 void agent_link_pump(struct agent_link *link)
@@ -276,6 +280,10 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 		agent_conn_drop(link->conn, "no heartbeat");
 		return now;
 	}
+	if (agent_seal_spent(&link->conn->seal)) {
+		agent_conn_drop(link->conn, "its keys have sealed enough");
+		return now;
+	}
 	if (!base_list_empty(&link->unacked) && now - link->progress_ns >= AGENT_RESEND_NS)
 		agent_link_resend(link);
 	if (link->ack_ns && now >= link->ack_ns) {
@@ -291,6 +299,15 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 	if (!base_list_empty(&link->unacked))
 		next = agent_earlier(next, link->progress_ns + AGENT_RESEND_NS);
 	return next;
+}
+
+/* Has the other side called, so that we need not? Old hellos can be replayed without end, and
+ * must not keep the link down. */
+static bool called(const struct agent_link *link, uint64_t now)
+{
+	uint64_t since = link->retry_ns > link->wanted_ns ? link->retry_ns : link->wanted_ns;
+
+	return link->in && now - since < AGENT_PROOF_NS;
 }
 
 static uint64_t timers_down(struct agent_link *link, uint64_t now)
@@ -317,7 +334,7 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		agent_link_dead(link, "no contact for 10 s", true);
 		return now;
 	}
-	if (link->state == AGENT_LINK_DOWN && !link->in && now >= link->retry_ns) {
+	if (link->state == AGENT_LINK_DOWN && now >= link->retry_ns && !called(link, now)) {
 		if (agent_conn_connect(link) == 0 && link->out)
 			set_state(link, AGENT_LINK_CONNECTING);
 	}

@@ -135,6 +135,11 @@ static int try_recv(struct agent_serve *serve)
 		rc = dhow_recv_message(channel, &serve->message, DHOW_TRY);
 		if (rc == 0)
 			serve->full_bytes = serve->message.bytes;
+		if (rc == 0 && serve->full_bytes > AGENT_BULK_MAX) {
+			if (gateway_put_back(channel, &serve->message))
+				dhow_message_free(&serve->message);
+			return -EMSGSIZE;
+		}
 		return rc;
 	}
 	rc = dhow_recv_begin(channel, &lent, DHOW_TRY);
@@ -300,6 +305,8 @@ int agent_serve_ask(struct agent_link *link, const struct agent_record *record)
 	serve->op = (enum gateway_op)record->op;
 	serve->events = record->events;
 	serve->room = record->room;
+	if (serve->room < ANY_ROOM && serve->room > AGENT_BULK_MAX)
+		serve->room = AGENT_BULK_MAX;
 	if (record->number >= UINT64_MAX / 2 / BASE_MS)
 		serve->deadline_ns = DHOW_FOREVER;
 	else if (record->number)

@@ -131,8 +131,20 @@ static void init_lists(struct agent *agent)
 	while (!agent->epoch);
 }
 
+static int set_level(struct agent *agent, const char *security)
+{
+	agent->level = agent_level_find(security);
+	if (!agent->level) {
+		base_log_error("security \"%s\": there are mac, integrity and encrypt", security);
+		return -EINVAL;
+	}
+	agent->ciphers = agent_ciphers();
+	agent->scratch = malloc(AGENT_FRAME_MAX);
+	return agent->scratch ? 0 : -ENOMEM;
+}
+
 int agent_create(const struct fabric_ops *fabric, const struct fabric_options *options,
-		 struct agent **ret_agent)
+		 const char *security, struct agent **ret_agent)
 {
 	struct agent *agent;
 	int rc;
@@ -144,7 +156,9 @@ int agent_create(const struct fabric_ops *fabric, const struct fabric_options *o
 		return -ENOMEM;
 	agent->ops = fabric;
 	init_lists(agent);
-	rc = open_fabric(agent, options);
+	rc = set_level(agent, security);
+	if (!rc)
+		rc = open_fabric(agent, options);
 	if (!rc)
 		rc = serve_gateway(agent, options);
 	if (!rc)
@@ -158,8 +172,8 @@ int agent_create(const struct fabric_ops *fabric, const struct fabric_options *o
 		agent_destroy(agent);
 		return rc;
 	}
-	base_log_info("agent of node %" PRIu32 " of %" PRIu32 " over %s", agent->self,
-		      agent->nodes, fabric->name);
+	base_log_info("agent of node %" PRIu32 " of %" PRIu32 " over %s, security %s", agent->self,
+		      agent->nodes, fabric->name, agent_level_name(agent->level));
 	*ret_agent = agent;
 	return 0;
 }
@@ -208,5 +222,8 @@ void agent_destroy(struct agent *agent)
 		gateway_leave(agent->gateway);
 	sodium_free(agent->secret);	/* wipes it */
 	agent_slab_fini(&agent->slab);
+	if (agent->scratch)
+		sodium_memzero(agent->scratch, AGENT_FRAME_MAX);
+	free(agent->scratch);
 	free(agent);
 }

@@ -134,6 +134,8 @@ static int put_pending(struct agent_stream_out *stream, struct agent_out *out)
 		release_out(agent, out);
 		return 0;
 	}
+	if (record.bytes > AGENT_BULK_MAX)
+		return -EMSGSIZE;
 	if (!out->is_block || (char *)out->message.data < agent->base ||
 	    record.bytes > (size_t)(agent->base + agent->bytes - (char *)out->message.data))
 		return -EMSGSIZE;	/* not a block of this node: the gateway promised */

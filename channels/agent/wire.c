@@ -9,12 +9,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
-#include "agent/crc32c.h"
-
-enum { MAC_BYTES = 16, SEALED_BYTES = AGENT_HEADER_BYTES - MAC_BYTES, RECORD_HEAD = 16 };
+enum { RECORD_HEAD = 16 };
 
 enum field {
 	NUMBER = 1 << 0,
@@ -23,7 +20,7 @@ enum field {
 	EVENTS = 1 << 3,
 	TARGET = 1 << 4,
 	HEADER = 1 << 5,
-	BULK = 1 << 6,		/* crc, total */
+	BULK = 1 << 6,		/* seal, total */
 	PAYLOAD = 1 << 7,	/* the rest of the record */
 };
 
@@ -42,7 +39,7 @@ static const uint8_t fields[AGENT_RECORD_KINDS] = {
 	[AGENT_CANCEL] = 0,
 };
 
-static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 20, 12 };
+static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 20, 32 };
 
 void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes)
 {
@@ -91,67 +88,53 @@ void agent_get_blob(struct agent_cursor *cursor, void *blob, size_t bytes)
 	cursor->at += bytes;
 }
 
-void agent_header_seal(const struct agent_header *header, const uint8_t key[AGENT_KEY_BYTES],
-		       void *at)
+void agent_header_encode(const struct agent_header *header, void *at)
 {
-	struct agent_cursor cursor = { at, (uint8_t *)at + SEALED_BYTES, 0 };
+	static const uint8_t no_mac[AGENT_MAC_BYTES];
+	struct agent_cursor cursor = { at, (uint8_t *)at + AGENT_HEADER_BYTES, 0 };
 
 	agent_put(&cursor, AGENT_FRAME_MAGIC, 4);
 	agent_put(&cursor, AGENT_WIRE_VERSION, 1);
 	agent_put(&cursor, header->kind, 1);
-	agent_put(&cursor, 0, 2);
+	agent_put(&cursor, header->serial, 6);
+	agent_put(&cursor, header->session, 4);
+	agent_put_blob(&cursor, no_mac, sizeof(no_mac));
 	agent_put(&cursor, header->source, 4);
 	agent_put(&cursor, header->epoch, 4);
-	agent_put(&cursor, header->session, 4);
 	agent_put(&cursor, header->bytes, 4);
+	agent_put(&cursor, header->crc, 4);
 	agent_put(&cursor, header->sequence, 8);
 	agent_put(&cursor, header->ack, 8);
-	agent_put(&cursor, header->crc, 4);
-	agent_put(&cursor, 0, 4);
 	assert(!cursor.bad && cursor.at == cursor.end);
-	crypto_generichash(cursor.end, MAC_BYTES, at, SEALED_BYTES, key, AGENT_KEY_BYTES);
 }
 
 int agent_header_decode(const void *data, size_t bytes, struct agent_header *ret_header)
 {
 	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)data,
 				       (uint8_t *)(uintptr_t)data + bytes, 0 };
+	uint8_t mac[AGENT_MAC_BYTES];
 	struct agent_header header;
-	uint32_t magic, version, kind, flags, zero;
+	uint32_t magic, version, kind;
 
 	magic = (uint32_t)agent_get(&cursor, 4);
 	version = (uint32_t)agent_get(&cursor, 1);
 	kind = (uint32_t)agent_get(&cursor, 1);
-	flags = (uint32_t)agent_get(&cursor, 2);
+	header.serial = agent_get(&cursor, 6);
+	header.session = (uint32_t)agent_get(&cursor, 4);
+	agent_get_blob(&cursor, mac, sizeof(mac));
 	header.source = (uint32_t)agent_get(&cursor, 4);
 	header.epoch = (uint32_t)agent_get(&cursor, 4);
-	header.session = (uint32_t)agent_get(&cursor, 4);
 	header.bytes = (uint32_t)agent_get(&cursor, 4);
+	header.crc = (uint32_t)agent_get(&cursor, 4);
 	header.sequence = agent_get(&cursor, 8);
 	header.ack = agent_get(&cursor, 8);
-	header.crc = (uint32_t)agent_get(&cursor, 4);
-	zero = (uint32_t)agent_get(&cursor, 4);
 	if (cursor.bad || bytes < AGENT_HEADER_BYTES || magic != AGENT_FRAME_MAGIC ||
 	    version != AGENT_WIRE_VERSION || kind < AGENT_CONTROL || kind > AGENT_OFFER ||
-	    flags || zero || header.bytes != bytes - AGENT_HEADER_BYTES ||
+	    header.serial == 0 || header.bytes != bytes - AGENT_HEADER_BYTES ||
 	    (kind == AGENT_DATA) != (header.sequence != 0))
 		return -EBADMSG;
 	header.kind = (enum agent_frame_kind)kind;
 	*ret_header = header;
-	return 0;
-}
-
-int agent_header_verify(const void *data, const struct agent_header *header,
-			const uint8_t key[AGENT_KEY_BYTES])
-{
-	const uint8_t *at = data;
-	uint8_t mac[MAC_BYTES];
-
-	crypto_generichash(mac, MAC_BYTES, at, SEALED_BYTES, key, AGENT_KEY_BYTES);
-	if (sodium_memcmp(mac, at + SEALED_BYTES, MAC_BYTES))
-		return -EPERM;
-	if (agent_crc32c(0, at + AGENT_HEADER_BYTES, header->bytes) != header->crc)
-		return -EILSEQ;
 	return 0;
 }
 
@@ -216,8 +199,9 @@ size_t agent_record_encode(const struct agent_record *record, void *at, size_t r
 		agent_put(&cursor, record->header.flags, 4);
 	}
 	if (has & BULK) {
-		agent_put(&cursor, record->crc, 4);
 		agent_put(&cursor, record->total, 8);
+		agent_put(&cursor, record->seal.serial, 8);
+		agent_put_blob(&cursor, record->seal.tag, sizeof(record->seal.tag));
 	}
 	if (has & PAYLOAD)
 		agent_put_blob(&cursor, record->payload, record->bytes);
@@ -262,8 +246,9 @@ int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_r
 		record.header.flags = (uint32_t)agent_get(&cursor, 4);
 	}
 	if (has & BULK) {
-		record.crc = (uint32_t)agent_get(&cursor, 4);
 		record.total = agent_get(&cursor, 8);
+		record.seal.serial = agent_get(&cursor, 8);
+		agent_get_blob(&cursor, record.seal.tag, sizeof(record.seal.tag));
 	}
 	if (has & PAYLOAD) {
 		record.payload = cursor.at;

@@ -2,8 +2,8 @@
 /*
  * wire.h - what agents say to each other, byte by byte (little endian).
  *
- * A frame is a header of AGENT_HEADER_BYTES and a body of records. The header is sealed
- * with a key of the connection's direction; the body is covered by the CRC in the header.
+ * A frame is a header of AGENT_HEADER_BYTES and a body of records, sealed with a key of the
+ * connection's direction (level.h says what of it is covered and what is encrypted).
  * DATA frames are numbered, kept by the sender until acknowledged, and given to the core
  * once and in order. CONTROL frames (acknowledgement, heartbeat) and OFFERs are not.
  */
@@ -17,38 +17,40 @@
 #include <dhow/message.h>
 
 enum {
-	AGENT_WIRE_VERSION = 3,
+	AGENT_WIRE_VERSION = 4,
 	AGENT_HEADER_BYTES = 64,
 	AGENT_KEY_BYTES = 32,
+	/* Parts of a header: what is in front of the MAC is the nonce that it is made with. */
+	AGENT_NONCE_AT = 4, AGENT_NONCE_BYTES = 12,
+	AGENT_MAC_AT = 16, AGENT_MAC_BYTES = 16,
+	AGENT_COVERED_AT = 32,
+	AGENT_CRC_AT = 44,
 	AGENT_RECORD_BYTES = 96,	/* no record is longer, payload apart */
 };
 
 #define AGENT_FRAME_MAGIC UINT32_C(0x46574844)	/* "DHWF" */
 
-enum agent_frame_kind { AGENT_CONTROL = 1, AGENT_DATA, AGENT_OFFER };
+/* BULK is no frame: it tells the nonces of bulk data from those of frames. */
+enum agent_frame_kind { AGENT_CONTROL = 1, AGENT_DATA, AGENT_OFFER, AGENT_BULK };
 
 struct agent_header {
 	enum agent_frame_kind kind;
 	uint32_t source;	/* node */
 	uint32_t epoch;		/* of the source's agent */
 	uint32_t session;	/* of the connection: selects the key */
+	uint64_t serial;	/* of the frame under that key, below 2^48 */
 	uint32_t bytes;		/* of the body */
 	uint64_t sequence;	/* DATA: from 1; else 0 */
 	uint64_t ack;		/* all DATA frames up to this one have arrived */
-	uint32_t crc;		/* of the body */
+	uint32_t crc;		/* of the body, at level mac; else 0 */
 };
 
-/* Write @header sealed with @key to the AGENT_HEADER_BYTES at @at. */
-void agent_header_seal(const struct agent_header *header, const uint8_t key[AGENT_KEY_BYTES],
-		       void *at);
+/* Write @header, its MAC zero, to the AGENT_HEADER_BYTES at @at. */
+void agent_header_encode(const struct agent_header *header, void *at);
 
 /* Read the header of @bytes at @data. Nothing of it can be believed before
- * agent_header_verify(). Return: 0; -EBADMSG no header, or not as long as it says. */
+ * agent_seal_open(). Return: 0; -EBADMSG no header, or not as long as it says. */
 int agent_header_decode(const void *data, size_t bytes, struct agent_header *ret_header);
-
-/* Return: 0; -EPERM the seal is not by @key; -EILSEQ the body is damaged. */
-int agent_header_verify(const void *data, const struct agent_header *header,
-			const uint8_t key[AGENT_KEY_BYTES]);
 
 enum agent_record_kind {
 	AGENT_OPEN = 1,		/* stream: leads to @target */
@@ -70,6 +72,11 @@ enum agent_record_kind {
 #define AGENT_ASK_TRY UINT64_C(0)
 #define AGENT_ASK_FOREVER UINT64_MAX
 
+struct agent_bulk_seal {
+	uint64_t serial;	/* under the session's key */
+	uint8_t tag[AGENT_MAC_BYTES];
+};
+
 struct agent_record {
 	enum agent_record_kind kind;
 	uint32_t index;		/* of stream or request, on the side that made it */
@@ -81,7 +88,7 @@ struct agent_record {
 	uint64_t room;
 	struct dhow_address target;
 	struct dhow_header header;
-	uint32_t crc;		/* bulk: of the payload */
+	struct agent_bulk_seal seal;	/* bulk: of the payload */
 	uint64_t total;		/* bulk: bytes of the payload */
 	const void *payload;
 	size_t bytes;		/* of the payload in the record */

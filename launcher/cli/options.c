@@ -15,8 +15,8 @@
 
 enum {
 	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_POOL, KEY_JSON,
-	KEY_START_TIMEOUT, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER, KEY_NIC,
-	USAGE_EXIT = 2,
+	KEY_START_TIMEOUT, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER, KEY_NIC, KEY_SECURITY,
+	USAGE_EXIT = 2, LAUNCH_EXIT = 125,
 	SECONDS_MAX = 366 * 86400,
 	START_TIMEOUT_S = 10,
 };
@@ -59,6 +59,8 @@ static const struct argp_option table[] = {
 	  2 },
 	{ "nic", KEY_NIC, "DEVICE", 0, "of hsta, e.g. cxi0 or mlx5_0:1 (default: $DHOW_NIC, else "
 	  "the nearest)", 2 },
+	{ "security", KEY_SECURITY, "LEVEL", 0, "of the links between nodes: mac, integrity or "
+	  "encrypt (default: $DHOW_SECURITY, else mac)", 2 },
 	{ "kill-on-bad-exit", 'K', NULL, 0, "end all when a task's exit code is not 0", 2 },
 	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up (10)", 2 },
 	{ NULL, 0, NULL, 0, "What is shown:", 3 },
@@ -145,6 +147,22 @@ static void add_env(struct launch_options *options, char *text)
 	options->env[options->env_count] = NULL;
 }
 
+/* Unlike other wrong options not worth a hint, since the message has all there is to know. */
+static void set_security(struct launch_options *options, const char *origin, const char *name)
+{
+	static const char *const levels[] = { "mac", "integrity", "encrypt" };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(name, levels[i]) == 0) {
+			options->security = levels[i];
+			return;
+		}
+	}
+	fprintf(stderr, "dlaunch: %s \"%.60s\": there are mac, integrity and encrypt\n", origin,
+		name);
+	exit(LAUNCH_EXIT);
+}
+
 static void set_pool(struct launch_options *options, const char *text)
 {
 	if (launch_parse_bytes(text, &options->pool_bytes) < 0)
@@ -193,6 +211,9 @@ static error_t take(int key, char *text, struct argp_state *state)
 	case KEY_NIC:
 		options->wishes.nic = (struct launch_wish){ text, "--nic", 1 };
 		break;
+	case KEY_SECURITY:
+		set_security(options, "--security", text);
+		break;
 	case KEY_JSON:
 		options->json = text;
 		break;
@@ -231,6 +252,7 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 				   .parser = take,
 				   .args_doc = "PROGRAM [ARGUMENT...]",
 				   .doc = doc };
+	const char *security = getenv("DHOW_SECURITY");
 	char *program = (char[]){ "dlaunch" };
 
 	memset(ret_options, 0, sizeof(*ret_options));
@@ -244,6 +266,9 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 	if (!ret_options->argv)
 		wrong("no program is given");
 	launch_wishes_environment(&ret_options->wishes);
+	if (!ret_options->security)
+		set_security(ret_options, "DHOW_SECURITY",
+			     security && *security ? security : "mac");
 }
 
 void launch_options_fini(struct launch_options *options)

@@ -17,6 +17,7 @@ struct launch_options {
 	uint32_t start_timeout_s;
 	uint64_t pool_bytes;		/* 0 = what the library takes */
 	struct launch_wishes wishes;	/* transport, fabric, provider, NIC */
+	const char *security;		/* of links between nodes: mac, integrity or encrypt */
 	const char *wdir;		/* NULL = ours */
 	const char *json;		/* NULL = no report */
 	char **env;			/* K=V, NULL at the end; owned */

@@ -95,6 +95,7 @@ static void fill_boots(struct run *run, struct launch_boot *boots)
 		snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->selection.fabric);
 		snprintf(boot->provider, sizeof(boot->provider), "%s", plan->selection.provider);
 		snprintf(boot->nic, sizeof(boot->nic), "%s", plan->selection.nic);
+		snprintf(boot->security, sizeof(boot->security), "%s", plan->options->security);
 	}
 	launch_keys_wipe(secret, sizeof(secret));
 }

@@ -19,7 +19,7 @@
 #include "node/daemon.h"
 #include "sweep/sweep.h"
 
-enum { AGENT_VARIABLES = 4, AGENT_WORDS = 9 };
+enum { AGENT_VARIABLES = 4, AGENT_WORDS = 11 };
 
 static void name_request(void *arg, uint32_t to, const struct dhow_name_request *request)
 {
@@ -131,11 +131,11 @@ static char **make_environment(char *const *add)
 	return env;
 }
 
-/* What is empty the agent chooses; the one for TCP knows only the first two. */
+/* What is empty the agent chooses; the one for TCP knows neither provider nor NIC. */
 static void add_options(struct launch_boot *boot, char **words)
 {
 	static char bind[] = "--bind", fabric[] = "--fabric", provider[] = "--provider";
-	static char nic[] = "--nic";
+	static char nic[] = "--nic", security[] = "--security";
 	const struct {
 		char *option, *value;
 	} rows[] = {
@@ -143,6 +143,7 @@ static void add_options(struct launch_boot *boot, char **words)
 		{ fabric, boot->fabric },
 		{ provider, boot->provider },
 		{ nic, boot->nic },
+		{ security, boot->security },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

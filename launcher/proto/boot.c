@@ -35,6 +35,7 @@ int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *wri
 	launch_put_string(writer, boot->fabric);
 	launch_put_string(writer, boot->provider);
 	launch_put_string(writer, boot->nic);
+	launch_put_string(writer, boot->security);
 	if (writer->failed)
 		return writer->failed;
 	bytes = writer->used - start - BOOT_HEADER_BYTES;
@@ -75,6 +76,7 @@ int launch_boot_decode(const void *data, size_t bytes, struct launch_boot *ret_b
 	launch_get_string(&reader, boot->fabric, sizeof(boot->fabric));
 	launch_get_string(&reader, boot->provider, sizeof(boot->provider));
 	launch_get_string(&reader, boot->nic, sizeof(boot->nic));
+	launch_get_string(&reader, boot->security, sizeof(boot->security));
 	if (boot->node >= boot->nodes || strlen(boot->tag) != LAUNCH_TAG_BYTES - 1)
 		return -EBADMSG;
 	return launch_reader_end(&reader);

@@ -18,6 +18,7 @@ enum {
 	LAUNCH_BIND_BYTES = 64,
 	LAUNCH_FABRIC_BYTES = 32,
 	LAUNCH_DEVICE_BYTES = 64,
+	LAUNCH_SECURITY_BYTES = 16,
 	LAUNCH_BOOT_PATH_BYTES = 4096,
 	LAUNCH_BOOT_BYTES_MAX = 16384,
 };
@@ -37,6 +38,7 @@ struct launch_boot {
 	char fabric[LAUNCH_FABRIC_BYTES];	/* empty = the agent chooses, as below */
 	char provider[LAUNCH_DEVICE_BYTES];
 	char nic[LAUNCH_DEVICE_BYTES];
+	char security[LAUNCH_SECURITY_BYTES];	/* of the agent's links; empty = its default */
 };
 
 /* Return: 0; -ENOMEM. The caller wipes what @writer holds. */

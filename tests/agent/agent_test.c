@@ -3,154 +3,17 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/conn.h"
 #include "agent/core.h"
 #include "agent/fabric_mem.h"
 #include "agent/link.h"
-#include "base/log.h"
+#include "agents.h"
 #include "fake_gateway.h"
 
-static struct agent *agents[FAKE_NODES];
-
-static void init(void)
-{
-	base_log_init("agent_test");
-	fake_init();
-}
-
-TestSuite(agent, .init = init, .timeout = 60);
-
-static void start(uint32_t node)
-{
-	struct fabric_options options = { .node = node };
-
-	fake_enter(node);
-	cr_assert_eq(agent_create(&fabric_mem, &options, &agents[node]), 0);
-	fake_introduce();
-}
-
-static void stop(uint32_t node)
-{
-	fake_enter(node);
-	agent_destroy(agents[node]);
-	agents[node] = NULL;
-}
-
-static void turn(void)
-{
-	bool worked = false;
-
-	for (uint32_t i = 0; i < FAKE_NODES; i++) {
-		uint64_t next;
-
-		if (!agents[i])
-			continue;
-		fake_enter(i);
-		worked |= agent_turn(agents[i], &next);
-	}
-	if (!worked)
-		usleep(100);
-}
-
-#define until(condition, ms)                                                                  \
-	do {                                                                                  \
-		uint64_t end_ = base_now_ns() + (ms) * BASE_MS;                               \
-		while (!(condition) && base_now_ns() < end_)                                  \
-			turn();                                                               \
-		cr_assert(condition, "%s: not in %d ms", #condition, (int)(ms));              \
-	} while (0)
-
-static void run_for(unsigned ms)
-{
-	uint64_t end = base_now_ns() + ms * BASE_MS;
-
-	while (base_now_ns() < end)
-		turn();
-}
-
-static struct fake_stream *stream(uint32_t node, uint32_t index)
-{
-	return &fake_nodes[node].streams[index];
-}
-
-static unsigned count(uint32_t node, uint32_t index)
-{
-	return fake_nodes[node].channels[index].count;
-}
-
-/* Take the next message: it must have this tag, size and pattern. */
-static void expect(uint32_t node, uint32_t index, uint32_t tag, size_t bytes)
-{
-	struct fake_message message;
-
-	cr_assert(fake_take(node, index, &message), "message %u is missing", tag);
-	cr_assert_eq(message.header.tag, tag, "%u instead of %u", message.header.tag, tag);
-	cr_assert_eq(message.bytes, bytes);
-	for (size_t i = 0; i < bytes; i++)
-		cr_assert_eq(((uint8_t *)message.data)[i], (uint8_t)(tag + i * 3));
-	fake_drop(node, &message);
-}
-
-static bool send_one(uint32_t node, uint32_t index, uint32_t tag, size_t bytes)
-{
-	uint8_t *data = malloc(bytes + 1);
-	bool sent;
-
-	for (size_t i = 0; i < bytes; i++)
-		data[i] = (uint8_t)(tag + i * 3);
-	sent = fake_send(node, index, data, bytes, tag);
-	free(data);
-	return sent;
-}
-
-static void no_leaks(void)
-{
-	for (uint32_t i = 0; i < FAKE_NODES; i++)
-		if (agents[i])
-			stop(i);
-	for (uint32_t i = 0; i < FAKE_NODES; i++) {
-		cr_assert_eq(fake_blocks_used(&fake_nodes[i]), 0, "node %u keeps %u blocks", i,
-			     fake_blocks_used(&fake_nodes[i]));
-		for (int k = 0; k < FAKE_CHANNELS; k++)
-			cr_assert_eq(fake_nodes[i].channels[k].handles, 0);
-	}
-}
-
-/* Send @total messages of mixed sizes over a bad fabric and receive them in order. */
-static void send_many(unsigned total, void (*disturb)(unsigned done))
-{
-	struct dhow_address target = fake_channel(1, 0, 64);
-	unsigned sent = 0, received = 0;
-	static const size_t sizes[] = { 0, 1, 24, 88, 89, 1000, 8000, 9000, 30000, 200000 };
-	uint64_t end = base_now_ns() + 40000 * BASE_MS;
-
-	fake_stream_open(0, 3, &target);
-	while (received < total) {
-		cr_assert(base_now_ns() < end, "%u of %u received", received, total);
-		cr_assert_not(stream(0, 3)->failed, "rc %d", stream(0, 3)->rc);
-		while (sent < total && send_one(0, 3, sent, sizes[sent % 10]))
-			sent++;
-		turn();
-		while (count(1, 0) && received < total) {
-			expect(1, 0, received, sizes[received % 10]);
-			received++;
-			if (disturb)
-				disturb(received);
-		}
-	}
-	until(stream(0, 3)->deposited == total, 5000);
-	until(stream(0, 3)->received == total, 5000);
-	cr_assert_eq(count(1, 0), 0);
-	fake_stream_close(0, 3);
-	until(stream(0, 3)->forgotten, 5000);
-	run_for(20);
-	no_leaks();
-}
+TestSuite(agent, .init = agents_init, .timeout = 60);
 
 Test(agent, small_and_large_messages_in_order)
 {
@@ -268,6 +131,31 @@ Test(agent, both_call_at_once)
 	run_for(50);
 	cr_assert_eq(agents[0]->links[1].counters.connections, 1);
 	cr_assert_eq(agents[1]->links[0].counters.connections, 1);
+	no_leaks();
+}
+
+Test(agent, counters_tell_what_a_link_did)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	const struct agent_counters *sent, *received;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 1, &target);
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert(send_one(0, 1, i, 10));
+	cr_assert(send_one(0, 1, 20, 100000));
+	until(stream(0, 1)->deposited == 21, 3000);
+	sent = &agents[0]->links[1].counters;
+	received = &agents[1]->links[0].counters;
+	cr_assert(sent->messages_sent == 21 && received->messages_received == 21);
+	cr_assert(sent->bulks_sent == 1 && received->bulks_received == 1);
+	cr_assert_lt(received->frames_received, 21, "small ones are packed");
+	cr_assert(sent->rtts > 0 && sent->rtt_min_ns > 0);
+	cr_assert_leq(sent->rtt_min_ns * sent->rtts, sent->rtt_sum_ns);
+	cr_assert_eq(sent->resends + received->duplicates + received->repeated, 0);
+	for (unsigned i = 0; i < 21; i++)
+		expect(1, 0, i, i < 20 ? 10 : 100000);
 	no_leaks();
 }
 
