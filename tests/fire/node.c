@@ -36,7 +36,8 @@ static struct {
 
 static void tell(struct node_note *note)
 {
-	note->at_ns = base_now_ns();
+	if (!note->at_ns)
+		note->at_ns = base_now_ns();
 	/* If the case is gone, so are we, in a moment. */
 	(void)!send(node.setup->socket, note, sizeof(*note), MSG_NOSIGNAL);
 }
@@ -176,13 +177,15 @@ static void start_traffic(enum node_order_kind kind, uint32_t flow)
 
 static void reap(void)
 {
-	struct node_note note = { .kind = NODE_EXITED };
+	struct node_note note;
 	int status;
+	pid_t pid;
 
-	while ((note.pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		note = (struct node_note){ .kind = NODE_EXITED, .pid = pid };
 		note.value = (uint32_t)status;
 		for (unsigned i = 0; i < node.children_count; i++)
-			if (node.children[i] == note.pid)
+			if (node.children[i] == pid)
 				node.children[i] = node.children[--node.children_count];
 		tell(&note);
 	}
@@ -193,6 +196,8 @@ static void send_signal(pid_t pid, int signal)
 	struct node_note note = { .kind = NODE_SIGNALLED, .pid = pid };
 
 	reap();
+	/* Before it, or what follows from it may seem to precede it. */
+	note.at_ns = base_now_ns();
 	for (unsigned i = 0; i < node.children_count; i++)
 		if (node.children[i] == pid && kill(pid, signal) == 0)
 			tell(&note);
