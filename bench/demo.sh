@@ -25,4 +25,5 @@ show() {
 show build/bin/dlaunch -n 4 -N 3 build/bench/exchange
 show build/bench/channels --quick
 show build/bench/transport --quick
+show bench/compare --transports hsta,tcp --quick
 exit $failed

@@ -23,15 +23,24 @@ static const struct argp_option option_table[] = {
 	{ "json", 'j', "FILE", 0, "also write the rows as JSON", 0 },
 	{ "quick", 'q', NULL, 0, "end within 20 seconds", 0 },
 	{ "list", 'l', NULL, 0, "print the rows and run nothing", 0 },
-	{ "filter", 'f', "NAME", 0, "only rows whose `name config size' contains NAME", 0 },
+	{ "filter", 'f', "NAME,...", 0, "only rows whose `name config size' contains a NAME", 0 },
 	{ 0 }
+};
+
+struct parsing {
+	struct bench_options *options;
+	void *input;	/* of more options */
 };
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
-	struct bench_options *options = state->input;
+	struct parsing *parsing = state->input;
+	struct bench_options *options = parsing->options;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = parsing->input;
+		return 0;
 	case 'j':
 		options->json = arg;
 		return 0;
@@ -52,23 +61,37 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-void bench_options_parse(int argc, char **argv, const char *doc, struct bench_options *ret_options)
+void bench_options_parse_more(int argc, char **argv, const char *doc, const struct argp *more,
+			      void *input, struct bench_options *ret_options)
 {
-	const struct argp argp = { option_table, option_parse, NULL, doc, NULL, NULL, NULL };
+	const struct argp_child children[] = { { more, 0, NULL, 0 }, { NULL, 0, NULL, 0 } };
+	const struct argp argp = { option_table, option_parse, NULL, doc, children, NULL, NULL };
+	struct parsing parsing = { ret_options, input };
 
 	argp_err_exit_status = 2;
 	memset(ret_options, 0, sizeof(*ret_options));
-	argp_parse(&argp, argc, argv, 0, NULL, ret_options);
+	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
+}
+
+void bench_options_parse(int argc, char **argv, const char *doc, struct bench_options *ret_options)
+{
+	static const struct argp none;
+
+	bench_options_parse_more(argc, argv, doc, &none, NULL, ret_options);
 }
 
 bool bench_selected(const struct bench_options *options, const struct bench_case *row)
 {
-	char label[128];
+	char label[160], parts[256], *part, *rest = NULL;
 
 	if (!options->filter)
 		return true;
 	snprintf(label, sizeof(label), "%s %s %zu", row->name, row->config, row->bytes);
-	return strstr(label, options->filter) != NULL;
+	snprintf(parts, sizeof(parts), "%s", options->filter);
+	for (part = strtok_r(parts, ",", &rest); part; part = strtok_r(NULL, ",", &rest))
+		if (strstr(label, part))
+			return true;
+	return false;
 }
 
 void bench_list(const char *bench, const struct bench_case *rows, size_t count)

@@ -22,7 +22,7 @@ enum { BENCH_SIDES_MAX = 5 };
 
 struct bench_options {
 	const char *json;	/* file to write, or NULL */
-	const char *filter;	/* part of `name config size`, or NULL */
+	const char *filter;	/* parts of `name config size`, comma-separated, or NULL */
 	bool quick;		/* end within 20 s */
 	bool list;		/* print the rows and end */
 };
@@ -76,6 +76,10 @@ struct bench_report {
 
 /* Parse the command line; ends the process on --help and on wrong usage (exit 2). */
 void bench_options_parse(int argc, char **argv, const char *doc, struct bench_options *ret_options);
+/* The same, with more options; @input is what @more's parser gets. */
+struct argp;
+void bench_options_parse_more(int argc, char **argv, const char *doc, const struct argp *more,
+			      void *input, struct bench_options *ret_options);
 bool bench_selected(const struct bench_options *options, const struct bench_case *row);
 void bench_list(const char *bench, const struct bench_case *rows, size_t count);
 

@@ -3,6 +3,7 @@
  * raw_tcp.c - baselines over one TCP connection with blocking calls.
  */
 #include "raw.h"
+#include "raw_net.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,16 +55,21 @@ static int recv_all(int fd, unsigned char *data, size_t bytes)
 	return 0;
 }
 
-int raw_tcp_oneway(struct bench_run *run, int fd)
+static int oneway(struct bench_run *run, int fd, bool pauses)
 {
 	size_t bytes = run->row->bytes;
 	unsigned char *data = buffer();
 	int rc = data && bytes <= ROOM ? 0 : -ENOMEM;
 
 	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
-		uint64_t begin = base_now_ns();
+		uint64_t begin = base_now_ns(), sum = 0;
 
 		for (uint64_t j = 0; j < run->batch && !rc; j++) {
+			if (pauses && !run->side) {
+				sum += base_now_ns() - begin;
+				raw_pause();
+				begin = base_now_ns();
+			}
 			if (!run->side)
 				rc = send_all(fd, data, bytes);
 			if (!rc)
@@ -71,8 +77,30 @@ int raw_tcp_oneway(struct bench_run *run, int fd)
 			if (!rc && run->side)
 				rc = send_all(fd, data, bytes);
 		}
-		run->values[i] = (double)(base_now_ns() - begin) / (double)(2 * run->batch);
+		sum += base_now_ns() - begin;
+		run->values[i] = (double)sum / (double)(2 * run->batch);
 	}
+	return rc;
+}
+
+int raw_tcp_oneway(struct bench_run *run, int fd)
+{
+	return oneway(run, fd, false);
+}
+
+int raw_tcp_wake(struct bench_run *run, int fd)
+{
+	return oneway(run, fd, true);
+}
+
+int raw_tcp_cpu(struct bench_run *run, int fd)
+{
+	uint64_t begin = raw_cpu_ns();
+	int rc = oneway(run, fd, false);
+	double each = (double)(raw_cpu_ns() - begin) / (double)(run->batch * run->values_count);
+
+	for (uint64_t i = 0; i < run->values_count; i++)
+		run->values[i] = each;
 	return rc;
 }
 

@@ -45,17 +45,21 @@ static const char *figure(double value, char buffer[24])
 void bench_report_print(const struct bench_report *report)
 {
 	char a[24], b[24], c[24], d[24], e[24], model[128];
+	size_t width = 19;
 
 	bench_cpu_model(model, sizeof(model));
 	printf("%s: %s, %ld CPUs, %s, commit %s\n", report->bench, model,
 	       sysconf(_SC_NPROCESSORS_ONLN), report->pinning, BENCH_COMMIT);
-	printf("%-14s %-19s %8s %10s %10s %10s %-6s %10s %7s %8s\n", "name", "config", "size",
-	       "median", "p99", "min", "unit", "raw", "ratio", "calls/op");
+	for (size_t i = 0; i < report->count; i++)
+		if (strlen(report->rows[i].row->config) > width)
+			width = strlen(report->rows[i].row->config);
+	printf("%-14s %-*s %8s %10s %10s %10s %-6s %10s %7s %8s\n", "name", (int)width, "config",
+	       "size", "median", "p99", "min", "unit", "raw", "ratio", "calls/op");
 	for (size_t i = 0; i < report->count; i++) {
 		const struct bench_row *row = &report->rows[i];
 
-		printf("%-14s %-19s %8zu %10s %10s %10s %-6s %10s %7.2f %8s\n", row->row->name,
-		       row->row->config, row->row->bytes, figure(row->median, a),
+		printf("%-14s %-*s %8zu %10s %10s %10s %-6s %10s %7.2f %8s\n", row->row->name,
+		       (int)width, row->row->config, row->row->bytes, figure(row->median, a),
 		       figure(row->p99, b), figure(row->min, c), row->row->unit,
 		       figure(row->raw, d), row->ratio,
 		       row->calls < 0 ? "-" : figure(row->calls, e));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transport.c - channels between two nodes against plain TCP.
+ * transport.c - channels between two nodes against the bare network, over TCP or HSTA.
  *
- *     dlaunch -n 2 -N 1 build/bench/transport
+ *     build/bench/transport --transport hsta --fabric ofi --provider 'tcp;ofi_rxm'
  *
- * Started without a launcher, it starts itself under the dlaunch of the same build.
- * The way of a message: process, gateway, agent, TCP, agent, channel, process.
+ * Started without a launcher, it starts itself under the dlaunch of the same build, with the
+ * transport it was asked for; under one, the agent's own process says what it runs on.
+ * The way of a message: process, gateway, agent, network, agent, channel, process.
  */
-#include "harness.h"
-#include "raw.h"
-#include "transport_link.h"
+#include "transport.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -19,98 +19,115 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <dhow/dhow.h>
+#include "raw.h"
+#include "transport_link.h"
 
-#include "base/clock.h"
+enum { PROCESSES = 4, CONFIG_BYTES = 112 };
 
-enum { PAYLOAD_MAX = 1 << 20, TRIAL_MS = 30000, CAPACITY = 256, PROCESSES = 4 };
-
-struct context {
-	struct dhow_channel *mine, *theirs;	/* home here; home at the other node */
-	int fd;
-	unsigned char data[PAYLOAD_MAX];
+/* What dlaunch is told; NULL = it chooses. */
+struct wanted {
+	const char *transport, *fabric, *provider, *nic;
 };
 
-static int oneway(struct bench_run *run)
-{
-	struct context *context = run->context;
-	uint64_t deadline = dhow_in_ms(TRIAL_MS);
-	size_t bytes = run->row->bytes, got = 0;
-	int rc = 0;
-
-	for (uint64_t i = 0; i < run->values_count && !rc; i++) {
-		uint64_t begin = base_now_ns();
-
-		for (uint64_t j = 0; j < run->batch && !rc; j++) {
-			if (!run->side)
-				rc = dhow_send(context->theirs, context->data, bytes, deadline);
-			if (!rc)
-				rc = dhow_recv(context->mine, context->data, bytes, &got, NULL,
-					       deadline);
-			if (!rc && run->side)
-				rc = dhow_send(context->theirs, context->data, bytes, deadline);
-		}
-		run->values[i] = (double)(base_now_ns() - begin) / (double)(2 * run->batch);
+/* The baseline of this job: the library of the agents, or a TCP connection. */
+#define RAW(name)                                                        \
+	static int bare_##name(struct bench_run *run)                     \
+	{                                                                \
+		struct transport *transport = run->context;              \
+		return transport->net ? raw_net_##name(run, transport->net) : \
+					raw_tcp_##name(run, transport->fd);   \
 	}
-	return rc;
-}
-
-/* Side 1 sends, side 0 receives and counts. */
-static int rate(struct bench_run *run)
-{
-	struct context *context = run->context;
-	uint64_t deadline = dhow_in_ms(TRIAL_MS), begin = base_now_ns();
-	size_t bytes = run->row->bytes, got = 0;
-	int rc = 0;
-
-	for (uint64_t i = 0; i < run->batch && !rc; i++) {
-		if (run->side)
-			rc = dhow_send(context->theirs, context->data, bytes, deadline);
-		else
-			rc = dhow_recv(context->mine, context->data, bytes, &got, NULL, deadline);
-	}
-	run->values[0] = (double)run->batch * 1e3 / (double)(base_now_ns() - begin);
-	return rc;
-}
-
-static int stream(struct bench_run *run)
-{
-	int rc = rate(run);
-
-	/* million messages per second -> GB per second */
-	run->values[0] *= (double)run->row->bytes / 1e3;
-	return rc;
-}
-
-/* The baselines over this program's connection. */
-#define RAW(name)                                                \
-	static int name##_here(struct bench_run *run)            \
-	{                                                        \
-		struct context *context = run->context;          \
-		return name(run, context->fd);                   \
-	}
-RAW(raw_tcp_oneway)
-RAW(raw_tcp_rate)
-RAW(raw_tcp_stream)
+RAW(oneway)
+RAW(rate)
+RAW(stream)
+RAW(wake)
+RAW(cpu)
 
 #define ONEWAY(size) \
-	{ "oneway", "adaptive", size, "ns", 2, 0, false, oneway, raw_tcp_oneway_here, 0 }
+	{ "oneway", "", size, "ns", 2, 0, false, transport_oneway, bare_oneway, 0 }
+#define RATE(size) \
+	{ "rate", "1flow ", size, "M/s", 2, 0, true, transport_rate, bare_rate, 0 }
+#define RATE12(size) \
+	{ "rate", "12flows ", size, "M/s", 2, 0, true, transport_flows, bare_rate, 0 }
+#define STREAM(size) \
+	{ "stream", "", size, "GB/s", 2, 0, true, transport_stream, bare_stream, 0 }
 
-static const struct bench_case cases[] = {
+/* A config gets what the job runs on behind it. */
+static const struct bench_case rows[] = {
 	ONEWAY(8),
 	ONEWAY(1024),
 	ONEWAY(65536),
 	ONEWAY(1048576),
-	{ "rate", "1flow", 64, "M/s", 2, 0, true, rate, raw_tcp_rate_here, 0 },
-	{ "stream", "1flow", 1048576, "GB/s", 2, 0, true, stream, raw_tcp_stream_here, 0 },
+	RATE(8),
+	RATE(64),
+	RATE12(8),
+	RATE12(64),
+	STREAM(65536),
+	STREAM(1048576),
+	{ "incast", "12to1 ", 65536, "GB/s", 2, 0, true, transport_incast, bare_stream, 0 },
+	{ "wake", "", 8, "ns", 2, 0, false, transport_wake, bare_wake, 0 },
+	{ "agent_cpu", "", 64, "ns", 2, 0, false, transport_cpu, bare_cpu, 0 },
 };
-enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+enum { CASES = sizeof(rows) / sizeof(rows[0]) };
 
-/* Replace this process by `dlaunch -n 2 -N 1 self args...`. Returns only on failure. */
-static int relaunch(int argc, char **argv)
+static struct bench_case cases[CASES];
+
+static void name_configs(const char *path, const char *label)
+{
+	static char configs[CASES][CONFIG_BYTES];
+
+	for (int i = 0; i < CASES; i++) {
+		cases[i] = rows[i];
+		snprintf(configs[i], CONFIG_BYTES, "%s%s%s", rows[i].config, path, label);
+		cases[i].config = configs[i];
+	}
+}
+
+static const struct argp_option option_table[] = {
+	{ "transport", 't', "NAME", 0, "tcp, hsta or auto: as dlaunch knows it", 1 },
+	{ "fabric", 'F', "NAME", 0, "uring, epoll, ofi or ucx", 1 },
+	{ "provider", 'p', "NAME", 0, "of hsta, e.g. 'tcp;ofi_rxm'", 1 },
+	{ "nic", 'n', "DEVICE", 0, "of hsta, e.g. cxi0", 1 },
+	{ 0 }
+};
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+	struct wanted *wanted = state->input;
+
+	switch (key) {
+	case 't':
+		wanted->transport = arg;
+		return 0;
+	case 'F':
+		wanted->fabric = arg;
+		return 0;
+	case 'p':
+		wanted->provider = arg;
+		return 0;
+	case 'n':
+		wanted->nic = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Replace this process by `dlaunch -n 2 -N 1 ... self args...`. Returns only on failure. */
+static int relaunch(int argc, char **argv, const struct wanted *wanted)
 {
 	static char self[PATH_MAX], here[PATH_MAX], launcher[PATH_MAX + 32];
-	char **args = calloc((size_t)argc + 7, sizeof(*args));
+	const struct {
+		const char *option, *value;
+	} options[] = {
+		{ "-n", "2" },
+		{ "-N", "1" },
+		{ "--transport", wanted->transport },
+		{ "--fabric", wanted->fabric },
+		{ "--provider", wanted->provider },
+		{ "--nic", wanted->nic },
+	};
+	char **args = calloc((size_t)argc + 16, sizeof(*args));
 	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int count = 0;
 
@@ -119,10 +136,12 @@ static int relaunch(int argc, char **argv)
 	memcpy(here, self, (size_t)bytes + 1);
 	snprintf(launcher, sizeof(launcher), "%s/../bin/dlaunch", dirname(here));
 	args[count++] = launcher;
-	args[count++] = "-n";
-	args[count++] = "2";
-	args[count++] = "-N";
-	args[count++] = "1";
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		if (!options[i].value)
+			continue;
+		args[count++] = (char *)(uintptr_t)options[i].option;
+		args[count++] = (char *)(uintptr_t)options[i].value;
+	}
 	args[count++] = self;
 	for (int i = 1; i < argc; i++)
 		args[count++] = argv[i];
@@ -132,10 +151,8 @@ static int relaunch(int argc, char **argv)
 	return 1;
 }
 
-static int attach(struct bench_run *run, struct context *context)
+static int attach(struct bench_run *run, struct transport *transport)
 {
-	const struct dhow_channel_attr attr = { .capacity = CAPACITY };
-	char name[32];
 	int rc = dhow_init();
 
 	if (rc)
@@ -147,48 +164,86 @@ static int attach(struct bench_run *run, struct context *context)
 	}
 	run->side = (unsigned)dhow_rank();
 	run->sides = 2;
-	snprintf(name, sizeof(name), "transport-%u", run->side);
-	rc = dhow_channel_create(name, &attr, &context->mine);
-	snprintf(name, sizeof(name), "transport-%u", 1 - run->side);
-	return rc ? rc : dhow_channel_open(name, dhow_in_ms(20000), &context->theirs);
+	rc = bench_agent_find(&transport->agent);
+	return rc ? rc : transport_open(run->side, transport);
+}
+
+/* Both sides: the connection to meet, and what is measured beside the agents. */
+static int open_raw(struct bench_run *run, struct transport *transport)
+{
+	const struct bench_agent *agent = &transport->agent;
+	const struct raw_net_options options = {
+		.side = run->side,
+		.provider = *agent->provider ? agent->provider : NULL,
+		.nic = *agent->nic ? agent->nic : NULL,
+		.bind = *agent->bind ? agent->bind : NULL,
+		.fd = transport->fd,
+	};
+	const struct raw_net_ops *ops = raw_net_find(agent->fabric);
+
+	if (ops)
+		return ops->open(&options, &transport->net);
+	if (!strcmp(agent->transport, "hsta") && !run->side)
+		fprintf(stderr, "transport: built without the library of %s: raw is TCP\n",
+			agent->fabric);
+	return 0;
+}
+
+static int open_all(struct bench_run *run, struct transport *transport)
+{
+	bool is_tcp;
+	const char *path = "";
+	char pinning[sizeof(run->pinning)], prefix[32];
+	int rc = attach(run, transport);
+
+	rc = rc ? rc : link_open((int)run->side, transport->mine, transport->theirs,
+				 &transport->fd, &path);
+	run->links[1 - run->side] = transport->fd;
+	rc = rc ? rc : open_raw(run, transport);
+	if (rc) {
+		fprintf(stderr, "transport: rank %u: cannot start: %s: %s\n", run->side,
+			dhow_strerror(rc), dhow_error_text());
+		return rc;
+	}
+	/* Two processes and two agents: fewer CPUs must stay shared. */
+	bench_pin(run, PROCESSES);
+	is_tcp = !strcmp(transport->agent.transport, "tcp");
+	snprintf(pinning, sizeof(pinning), "%.50s, raw is %s", run->pinning,
+		 transport->net ? transport->net->ops->name : "TCP");
+	memcpy(run->pinning, pinning, sizeof(pinning));
+	snprintf(prefix, sizeof(prefix), "%s%s", is_tcp ? path : "", is_tcp ? "-" : "");
+	name_configs(prefix, transport->agent.label);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct context context;
+	static struct transport transport;
+	const struct argp more = { option_table, take_option, NULL, NULL, NULL, NULL, NULL };
+	struct wanted wanted = { 0 };
 	struct bench_options options;
-	struct bench_run run = { 0 };
-	const char *path = "";
-	char pinning[sizeof(run.pinning)];
+	struct bench_run run = { .context = &transport };
 	uint64_t nothing = 0;
 	int rc;
 
-	bench_options_parse(argc, argv, "Channels between two nodes against plain TCP.", &options);
+	bench_options_parse_more(argc, argv, "Channels between two nodes against the bare network.",
+				 &more, &wanted, &options);
 	if (options.list) {
+		name_configs("", wanted.fabric ? wanted.fabric :
+				 wanted.transport ? wanted.transport : "auto");
 		bench_list("transport", cases, CASES);
 		return 0;
 	}
 	if (!getenv("DHOW_RANK"))
-		return relaunch(argc, argv);
-	rc = attach(&run, &context);
-	if (!rc)
-		rc = link_open((int)run.side, context.mine, context.theirs, &context.fd, &path);
-	if (rc) {
-		fprintf(stderr, "transport: rank %u: cannot start: %s: %s\n", run.side,
-			dhow_strerror(rc), dhow_error_text());
+		return relaunch(argc, argv, &wanted);
+	if (open_all(&run, &transport))
 		return 1;
-	}
-	run.links[1 - run.side] = context.fd;
-	run.context = &context;
-	/* Two processes and two agents: fewer CPUs must stay shared. */
-	bench_pin(&run, PROCESSES);
-	snprintf(pinning, sizeof(pinning), "%.60s, TCP over %s", run.pinning, path);
-	memcpy(run.pinning, pinning, sizeof(pinning));
 	rc = bench_main(&run, &options, "transport", cases, CASES);
 	if (!rc)
 		rc = bench_sync(&run, 2, &nothing) ? 1 : 0;
-	dhow_channel_close(context.theirs);
-	dhow_channel_destroy(context.mine);
+	if (transport.net)
+		transport.net->ops->close(transport.net);
+	transport_close(run.side, &transport);
 	dhow_fini();
 	return rc;
 }

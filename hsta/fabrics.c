@@ -11,16 +11,30 @@
 
 const struct hsta_fabric hsta_fabrics[] = {
 #ifdef DHOW_HAVE_OFI
-	{ "ofi", &hsta_ofi, NULL },
+	{ .name = "ofi", .ops = &hsta_ofi },
 #else
-	{ "ofi", NULL, "built without libfabric" },
+	{ .name = "ofi", .absent = "built without libfabric" },
 #endif
 #ifdef DHOW_HAVE_UCX
-	{ "ucx", &hsta_ucx, NULL },
+	/* Its tcp listens at the first address of an interface alone, while who calls another
+	 * one is sent to that. */
+	{ .name = "ucx", .ops = &hsta_ucx, .loopback = "127.0.0.1" },
 #else
-	{ "ucx", NULL, "built without UCX" },
+	{ .name = "ucx", .absent = "built without UCX" },
 #endif
-	{ NULL, NULL, NULL },
+	{ .name = NULL },
+};
+
+/* One name for the same network, whichever library moves the bytes. */
+static const struct {
+	const char *fabric, *said, *meant;
+	int if_refused; /* as said it may exist, too, and then it is meant */
+} spellings[] = {
+	{ "ofi", "tcp", "tcp;ofi_rxm", 1 }, /* libfabric has the first since 1.18 */
+	{ "ofi", "verbs", "verbs;ofi_rxm", 1 },
+	{ "ucx", "tcp;ofi_rxm", "tcp", 0 },
+	{ "ucx", "net", "tcp", 0 },
+	{ "ucx", "verbs;ofi_rxm", "ib", 0 },
 };
 
 static const struct {
@@ -38,8 +52,8 @@ void hsta_environment(void)
 		setenv(settings[i].name, settings[i].value, 0);
 }
 
-int hsta_fabric_probe(const struct hsta_fabric *fabric, const struct fabric_options *options,
-		      char *why, size_t why_bytes)
+static int probe(const struct hsta_fabric *fabric, const struct fabric_options *options,
+		 char *why, size_t why_bytes)
 {
 	if (!fabric->ops) {
 		snprintf(why, why_bytes, "%s", fabric->absent);
@@ -48,22 +62,48 @@ int hsta_fabric_probe(const struct hsta_fabric *fabric, const struct fabric_opti
 	return fabric->ops->probe(options, why, why_bytes);
 }
 
-const struct fabric_ops *hsta_fabric_choose(const char *name,
-					    const struct fabric_options *options, char *why,
-					    size_t why_bytes)
+int hsta_fabric_probe(const struct hsta_fabric *fabric, struct fabric_options *options,
+		      char *why, size_t why_bytes)
+{
+	const char *meant = NULL;
+	int if_refused = 0, rc;
+
+	for (size_t i = 0; options->provider && i < sizeof(spellings) / sizeof(*spellings); i++) {
+		if (strcmp(spellings[i].fabric, fabric->name) != 0 ||
+		    strcmp(spellings[i].said, options->provider) != 0)
+			continue;
+		meant = spellings[i].meant;
+		if_refused = spellings[i].if_refused;
+	}
+	if (fabric->loopback && options->bind && strncmp(options->bind, "127.", 4) == 0)
+		options->bind = fabric->loopback;
+	if (meant && !if_refused)
+		options->provider = meant;
+	rc = probe(fabric, options, why, why_bytes);
+	if (rc == 0 || !meant || !if_refused)
+		return rc;
+	options->provider = meant;
+	return probe(fabric, options, why, why_bytes);
+}
+
+const struct fabric_ops *hsta_fabric_choose(const char *name, struct fabric_options *options,
+					    char *why, size_t why_bytes)
 {
 	const struct hsta_fabric *refused = NULL;
 	char reason[160] = "";
 
 	for (const struct hsta_fabric *fabric = hsta_fabrics; fabric->name; fabric++) {
+		struct fabric_options tried = *options;
 		char text[160] = "";
 
 		if (strcmp(name, "auto") != 0 && strcmp(name, fabric->name) != 0)
 			continue;
-		if (hsta_fabric_probe(fabric, options, text, sizeof(text)) == 0) {
+		if (hsta_fabric_probe(fabric, &tried, text, sizeof(text)) == 0) {
 			if (refused)
 				base_log_warn("fabric %s cannot run here (%s), using %s",
 					      refused->name, reason, fabric->name);
+			*options = tried;
+			snprintf(why, why_bytes, "%s", text);
 			return fabric->ops;
 		}
 		if (!refused) {

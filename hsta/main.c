@@ -14,6 +14,7 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "hsta/fabrics.h"
+#include "hsta/list.h"
 
 #ifndef DHOW_VERSION
 #define DHOW_VERSION "0.1.0"
@@ -25,7 +26,7 @@ struct settings {
 	const char *fabric;
 	const char *security;
 	struct fabric_options options;
-	bool list;
+	bool list, check, json;
 };
 
 static const struct argp_option settings_options[] = {
@@ -38,6 +39,8 @@ static const struct argp_option settings_options[] = {
 	{ "bind", 'b', "ADDRESS", 0, "numeric address, for providers that use IP [127.0.0.1]", 0 },
 	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
+	{ "json", 'j', NULL, 0, "with --list: all providers and devices, for programs", 0 },
+	{ "check", 'c', NULL, 0, "print the fabric it would run, and run nothing", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -70,6 +73,12 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 	case 'l':
 		settings->list = true;
 		return 0;
+	case 'j':
+		settings->json = true;
+		return 0;
+	case 'c':
+		settings->check = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", argument);
 		return 0;
@@ -81,12 +90,26 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 static int list(const struct fabric_options *options)
 {
 	for (const struct hsta_fabric *fabric = hsta_fabrics; fabric->name; fabric++) {
+		struct fabric_options tried = *options;
 		char why[512] = "";
-		int rc = hsta_fabric_probe(fabric, options, why, sizeof(why));
+		int rc = hsta_fabric_probe(fabric, &tried, why, sizeof(why));
 
 		printf("%-8s %s%s\n", fabric->name, rc == 0 ? "usable: " : "", why);
 	}
 	return 0;
+}
+
+/* For dlaunch: its name and, on a second line, what it uses; or why none can run. */
+static int check(struct settings *settings)
+{
+	const struct fabric_ops *fabric;
+	char why[512] = "";
+
+	fabric = hsta_fabric_choose(settings->fabric, &settings->options, why, sizeof(why));
+	if (fabric)
+		printf("%s\n", fabric->name);
+	printf("%s\n", why);
+	return fabric ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
 /* An empty variable is as good as none. */
@@ -124,7 +147,9 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &settings);
 	hsta_environment();
 	if (settings.list)
-		return list(&settings.options);
+		return settings.json ? hsta_list_json(&settings.options) : list(&settings.options);
+	if (settings.check)
+		return check(&settings);
 	fabric = hsta_fabric_choose(settings.fabric, &settings.options, why, sizeof(why));
 	if (!fabric) {
 		base_log_error("%s", why);

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef DHOW_HAVE_JSON
+#include <jansson.h>
+#endif
 
 #include "agent/agent.h"
 #include "base/log.h"
@@ -25,7 +28,7 @@ struct settings {
 	const char *fabric;
 	const char *bind;
 	const char *security;
-	bool list;
+	bool list, json;
 };
 
 static const struct argp_option settings_options[] = {
@@ -33,6 +36,7 @@ static const struct argp_option settings_options[] = {
 	{ "bind", 'b', "ADDRESS", 0, "numeric address to listen at [127.0.0.1]", 0 },
 	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
+	{ "json", 'j', NULL, 0, "with --list: for programs", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -53,6 +57,9 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 	case 'l':
 		settings->list = true;
 		return 0;
+	case 'j':
+		settings->json = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", argument);
 		return 0;
@@ -71,6 +78,36 @@ static int list(const struct fabric_options *options)
 	}
 	return 0;
 }
+
+#ifdef DHOW_HAVE_JSON
+/* As dhow-hsta does. */
+static int list_json(const struct fabric_options *options)
+{
+	json_t *fabrics = json_array(), *report;
+	int rc;
+
+	for (const struct tcp_fabric *fabric = tcp_fabrics; fabric->name; fabric++) {
+		char why[160] = "";
+		int usable = tcp_fabric_probe(fabric, options, why, sizeof(why)) == 0;
+
+		json_array_append_new(fabrics, json_pack("{s:s, s:b, s:s}", "name", fabric->name,
+							 "usable", usable, "why", why));
+	}
+	report = json_pack("{s:s, s:s, s:o}", "agent", "dhow-tcp", "version", DHOW_VERSION,
+			   "fabrics", fabrics);
+	rc = report ? json_dumpf(report, stdout, JSON_INDENT(1)) : -1;
+	putchar('\n');
+	json_decref(report);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+#else
+static int list_json(const struct fabric_options *options)
+{
+	(void)options;
+	base_log_error("--json: built without jansson");
+	return EXIT_FAILURE;
+}
+#endif
 
 int main(int argc, char **argv)
 {
@@ -96,7 +133,7 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &settings);
 	options.bind = settings.bind;
 	if (settings.list)
-		return list(&options);
+		return settings.json ? list_json(&options) : list(&options);
 	fabric = tcp_fabric_choose(settings.fabric, &options, why, sizeof(why));
 	if (!fabric) {
 		base_log_error("%s", why);

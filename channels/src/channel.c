@@ -27,12 +27,14 @@ static uint32_t mask_of(uint32_t capacity)
 int channel_ring(struct segment *segment, uint32_t index, struct ring *ret_ring)
 {
 	struct shm_channel *shm = &segment->channels[index];
-	struct ring ring = { .shm = shm,
-			     .capacity = shm->capacity,
-			     .stride = shm->stride,
-			     .inline_bytes = shm->inline_bytes };
-	uint64_t slots = shm->slots;
+	struct ring ring = { .shm = shm };
+	uint64_t slots;
 
+	/* Read once: what is checked must be what is used. */
+	ring.capacity = __atomic_load_n(&shm->capacity, __ATOMIC_RELAXED);
+	ring.stride = __atomic_load_n(&shm->stride, __ATOMIC_RELAXED);
+	ring.inline_bytes = __atomic_load_n(&shm->inline_bytes, __ATOMIC_RELAXED);
+	slots = __atomic_load_n(&shm->slots, __ATOMIC_RELAXED);
 	if (ring.capacity == 0 || ring.capacity > CAPACITY_MAX || ring.stride % LAYOUT_LINE != 0 ||
 	    ring.stride > INLINE_MAX + sizeof(struct shm_slot) ||
 	    ring.inline_bytes + sizeof(struct shm_slot) > ring.stride ||
@@ -217,7 +219,6 @@ static void fill_entry(struct segment *segment, uint32_t index, uint32_t block,
 	atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
-	atomic_store_explicit(&shm->kind, KIND_CHANNEL, memory_order_relaxed);
 	/* From what we know, not from what stands there: others can write to it. */
 	*ring = (struct ring){ .shm = shm,
 			       .slots = heap_data(segment, block),
@@ -259,11 +260,12 @@ static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, u
 	return channel;
 }
 
-static void publish_entry(struct dhow_channel *channel)
+static void publish_entry(struct dhow_channel *channel, enum channel_kind kind)
 {
 	channel->ring.shm = &channel->segment->channels[channel->index];
-	channel->kind = (enum channel_kind)atomic_load_explicit(&channel->ring.shm->kind,
-								memory_order_relaxed);
+	/* The handle's comes from what we know: whether it has a ring hangs on it. */
+	channel->kind = kind;
+	atomic_store_explicit(&channel->ring.shm->kind, kind, memory_order_relaxed);
 	/* R4: pairs with A4 in channel_is_open(). Publishes the entry and its slots. */
 	atomic_store_explicit(&channel->ring.shm->word, WORD(channel->generation, CHANNEL_OPEN, 0),
 			      memory_order_release);
@@ -290,9 +292,8 @@ int channel_make_barrier(struct segment *segment, uint32_t parties,
 	atomic_store_explicit(&shm->shut, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_in, 0, memory_order_relaxed);
 	atomic_store_explicit(&shm->wait_out, 0, memory_order_relaxed);
-	atomic_store_explicit(&shm->kind, KIND_BARRIER, memory_order_relaxed);
 	hold(segment, index);
-	publish_entry(channel);
+	publish_entry(channel, KIND_BARRIER);
 	*ret_channel = channel;
 	return 0;
 }
@@ -330,7 +331,7 @@ int channel_make(struct segment *segment, const struct dhow_channel_attr *wanted
 	/* If we die before the next line, the block is still ours and goes back. */
 	heap_pass(segment, block, WORD(0, BLOCK_OWNED, segment->me),
 		  channel_slots_word(index, generation));
-	publish_entry(channel);
+	publish_entry(channel, KIND_CHANNEL);
 	*ret_channel = channel;
 	return 0;
 }

@@ -44,6 +44,7 @@ struct attempt {
 	struct shm_slot *slot;
 	uint64_t word;
 	unsigned tries;
+	bool is_only;		/* there will be no other */
 	struct preview_reader *reader;	/* of a receiver with a large buffer */
 };
 
@@ -89,6 +90,10 @@ static int try_read(void *arg)
 		preview_follow(channel, attempt->reader);
 	if (++attempt->tries % TRIES_A_LOOK == 1 || wait_sleeps)
 		look_for_dead(channel, false);
+	/* When there is time, and when there will be no other attempt. */
+	if ((wait_sleeps || attempt->is_only || attempt->tries % TRIES_A_LOOK == 0) &&
+	    ring_claim_past(&channel->ring, channel->segment->me, &attempt->slot, &attempt->word))
+		return 0;
 	return -EAGAIN;
 }
 
@@ -194,7 +199,9 @@ int channel_claim(struct dhow_channel *channel, uint64_t deadline_ns, struct shm
 int channel_claim_for(struct dhow_channel *channel, struct preview_reader *reader,
 		      uint64_t deadline_ns, struct shm_slot **ret_slot, uint64_t *ret_word)
 {
-	struct attempt attempt = { .channel = channel, .reader = reader };
+	struct attempt attempt = { .channel = channel,
+				   .is_only = deadline_ns == DHOW_TRY,
+				   .reader = reader };
 	int rc = try_read(&attempt);
 
 	if (rc == -EAGAIN)

@@ -373,7 +373,7 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 		    WORD(channel->generation, CHANNEL_OPEN, 0) ||
 	    channel_is_shut(channel))
 		seen |= DHOW_CLOSED;
-	if ((events & DHOW_IN) && ring_next(ring, &slot, &word))
+	if ((events & DHOW_IN) && (ring_next(ring, &slot, &word) || ring_has_past(ring)))
 		seen |= DHOW_IN;
 	if ((events & DHOW_OUT) && ring_has_room(ring, 1))
 		seen |= DHOW_OUT;

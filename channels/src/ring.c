@@ -366,6 +366,65 @@ bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word
 	return WORD(find_head(ring, ret_slot, ret_word), SLOT_READY, 0) == *ret_word;
 }
 
+/* The first message from @from on, before @end; its position, or @end. */
+static uint64_t find_ready(const struct ring *ring, uint64_t from, uint64_t end)
+{
+	for (; from < end; from++) {
+		/* A2; seq_cst: the second look of wait_announce(), see W2. */
+		uint64_t word = atomic_load_explicit(&ring_slot(ring, from)->word,
+						     memory_order_seq_cst);
+
+		if (word == WORD(from, SLOT_READY, 0))
+			return from;
+		if (ahead(word, from) < 0 ||
+		    (ahead(word, from) == 0 && WORD_STATE(word) == SLOT_FREE))
+			return end;	/* nobody has claimed it, nor any after it */
+	}
+	return end;
+}
+
+/* A message behind a slot that is being written; false: none. What was seen before it is looked at
+ * again: a sender who filled his slot meanwhile may have sent that message after it. */
+static bool find_past(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	uint64_t head = find_head(ring, ret_slot, ret_word), end, found, earlier;
+
+	if (ahead(*ret_word, head) != 0 || WORD_STATE(*ret_word) != SLOT_WRITING)
+		return false;
+	end = head + ring->capacity;
+	found = find_ready(ring, head + 1, end);
+	if (found == end)
+		return false;
+	while ((earlier = find_ready(ring, head, found)) < found)
+		found = earlier;
+	*ret_slot = ring_slot(ring, found);
+	*ret_word = WORD(found, SLOT_READY, 0);
+	return true;
+}
+
+bool ring_claim_past(struct ring *ring, uint32_t me, struct shm_slot **ret_slot, uint64_t *ret_word)
+{
+	struct shm_slot *slot;
+	uint64_t word, mine;
+
+	if (!find_past(ring, &slot, &word))
+		return false;
+	mine = WORD(WORD_SERIAL(word), SLOT_READING, me);
+	if (!claim(slot, &word, mine))
+		return false;
+	*ret_slot = slot;
+	*ret_word = mine;
+	return true;
+}
+
+bool ring_has_past(struct ring *ring)
+{
+	struct shm_slot *slot;
+	uint64_t word;
+
+	return find_past(ring, &slot, &word);
+}
+
 uint64_t ring_head(struct ring *ring)
 {
 	struct shm_slot *slot;

@@ -75,6 +75,13 @@ void ring_publish_one_of_many(struct ring *ring, uint64_t position);
 /* Claim the next message for reading. False: none. *ret_word is the slot's word now. */
 bool ring_claim_read(struct ring *ring, uint32_t me, enum ring_look look,
 		     struct shm_slot **ret_slot, uint64_t *ret_word);
+/* The same behind a slot that its sender has claimed and not filled, for whatever reason: he may be
+ * stopped. Each sender fills a slot before he claims another, so his own messages keep their
+ * order. Not on hot paths: it touches slots that others are about to write. */
+bool ring_claim_past(struct ring *ring, uint32_t me, struct shm_slot **ret_slot,
+		     uint64_t *ret_word);
+/* Could it claim one? */
+bool ring_has_past(struct ring *ring);
 /* Done with it: the slot is free. */
 void ring_release(struct ring *ring, struct shm_slot *slot, uint64_t word);
 /* The same without the exchange; wait_notify_many() must follow. */

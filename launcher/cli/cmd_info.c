@@ -14,6 +14,8 @@
 #include <dhow/dhow.h>
 
 #include "cli/cmd.h"
+#include "cli/fabrics.h"
+#include "cli/select.h"
 
 /* System calls that the C library of an old build host does not know. */
 enum { CALL_PIDFD_OPEN = 434, CALL_CLOSE_RANGE = 436, CALL_FUTEX_WAITV = 449, CALL_IO_URING = 425 };
@@ -51,20 +53,9 @@ static int probe_close_range(void)
 
 static int has_agent(const char *name)
 {
-	char path[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
+	char path[PATH_MAX];
 
-	if (n < 0)
-		return 0;
-	path[n] = 0;
-	slash = strrchr(path, '/');
-	if (!slash)
-		return 0;
-	strcpy(slash + 1, name);
-	if (access(path, X_OK) == 0)
-		return 1;
-	sprintf(slash + 1, "../libexec/dhow/%s", name);
-	return access(path, X_OK) == 0;
+	return launch_program_find(name, path) == 0;
 }
 
 static int probe_tcp(void)
@@ -100,9 +91,10 @@ static int count_cpus(void)
 
 static int print_json(const struct utsname *system)
 {
-	json_t *report = json_pack("{s:s,s:s,s:s,s:i,s:{},s:{}}", "version", DHOW_VERSION,
+	json_t *report = json_pack("{s:s,s:s,s:s,s:i,s:{},s:{},s:o,s:o}", "version", DHOW_VERSION,
 				   "release", system->release, "machine", system->machine, "cpus",
-				   count_cpus(), "kernel", "agents");
+				   count_cpus(), "kernel", "agents", "fabrics",
+				   launch_fabrics_list(), "chosen", launch_fabrics_chosen());
 	int rc;
 
 	for (unsigned i = 0; report && i < sizeof(features) / sizeof(*features); i++)
@@ -117,6 +109,7 @@ static int print_json(const struct utsname *system)
 int launch_cmd_info(int argc, char **argv)
 {
 	struct utsname system;
+	json_t *list, *chosen;
 	int major, minor, patch;
 
 	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json") != 0)) {
@@ -138,5 +131,11 @@ int launch_cmd_info(int argc, char **argv)
 		printf("%-12s %-3s%s%s\n", features[i].name, there ? "yes" : "no",
 		       there ? "" : "  ", there ? "" : features[i].without);
 	}
+	fflush(stdout);
+	list = launch_fabrics_list();
+	chosen = launch_fabrics_chosen();
+	launch_fabrics_print(list, chosen);
+	json_decref(list);
+	json_decref(chosen);
 	return 0;
 }

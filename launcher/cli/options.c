@@ -14,8 +14,8 @@
 #include "place/place.h"
 
 enum {
-	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_TRANSPORT, KEY_POOL,
-	KEY_FABRIC, KEY_JSON, KEY_START_TIMEOUT, KEY_SECURITY,
+	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_POOL, KEY_JSON,
+	KEY_START_TIMEOUT, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER, KEY_NIC, KEY_SECURITY,
 	USAGE_EXIT = 2, LAUNCH_EXIT = 125,
 	SECONDS_MAX = 366 * 86400,
 	START_TIMEOUT_S = 10,
@@ -50,8 +50,15 @@ static const struct argp_option table[] = {
 	{ "env", KEY_ENV, "NAME=VALUE", 0, "set a variable for the tasks; may be repeated", 2 },
 	{ "wdir", KEY_WDIR, "DIR", 0, "directory the tasks start in", 2 },
 	{ "transport", KEY_TRANSPORT, "NAME", 0,
-	  "between nodes: tcp, hsta or auto (default: $DHOW_TRANSPORT, else auto)", 2 },
-	{ "fabric", KEY_FABRIC, "NAME", 0, "what the transport runs on, e.g. uring or epoll", 2 },
+	  "between nodes: tcp, hsta or auto (default: $DHOW_TRANSPORT, else auto: hsta where there "
+	  "is an RDMA device)", 2 },
+	{ "fabric", KEY_FABRIC, "NAME", 0,
+	  "what it runs on: uring or epoll (tcp), ofi or ucx (hsta) (default: $DHOW_FABRIC)", 2 },
+	{ "provider", KEY_PROVIDER, "NAME", 0,
+	  "of libfabric, or transports of UCX: cxi, verbs, 'tcp;ofi_rxm' (default: $DHOW_PROVIDER)",
+	  2 },
+	{ "nic", KEY_NIC, "DEVICE", 0, "of hsta, e.g. cxi0 or mlx5_0:1 (default: $DHOW_NIC, else "
+	  "the nearest)", 2 },
 	{ "security", KEY_SECURITY, "LEVEL", 0, "of the links between nodes: mac, integrity or "
 	  "encrypt (default: $DHOW_SECURITY, else mac)", 2 },
 	{ "kill-on-bad-exit", 'K', NULL, 0, "end all when a task's exit code is not 0", 2 },
@@ -140,13 +147,6 @@ static void add_env(struct launch_options *options, char *text)
 	options->env[options->env_count] = NULL;
 }
 
-static void set_transport(struct launch_options *options, const char *origin, const char *name)
-{
-	if (strcmp(name, "tcp") != 0 && strcmp(name, "hsta") != 0 && strcmp(name, "auto") != 0)
-		wrong("%s \"%s\": unknown transport; there are tcp, hsta and auto", origin, name);
-	options->transport = name;
-}
-
 /* Unlike other wrong options not worth a hint, since the message has all there is to know. */
 static void set_security(struct launch_options *options, const char *origin, const char *name)
 {
@@ -200,10 +200,16 @@ static error_t take(int key, char *text, struct argp_state *state)
 		options->wdir = text;
 		break;
 	case KEY_TRANSPORT:
-		set_transport(options, "--transport", text);
+		options->wishes.transport = (struct launch_wish){ text, "--transport", 1 };
 		break;
 	case KEY_FABRIC:
-		options->fabric = text;
+		options->wishes.fabric = (struct launch_wish){ text, "--fabric", 1 };
+		break;
+	case KEY_PROVIDER:
+		options->wishes.provider = (struct launch_wish){ text, "--provider", 1 };
+		break;
+	case KEY_NIC:
+		options->wishes.nic = (struct launch_wish){ text, "--nic", 1 };
 		break;
 	case KEY_SECURITY:
 		set_security(options, "--security", text);
@@ -246,13 +252,10 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 				   .parser = take,
 				   .args_doc = "PROGRAM [ARGUMENT...]",
 				   .doc = doc };
-	const char *transport = getenv("DHOW_TRANSPORT");
 	const char *security = getenv("DHOW_SECURITY");
 	char *program = (char[]){ "dlaunch" };
 
 	memset(ret_options, 0, sizeof(*ret_options));
-	ret_options->transport = "auto";
-	ret_options->fabric = "";
 	ret_options->start_timeout_s = START_TIMEOUT_S;
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = USAGE_EXIT;
@@ -262,9 +265,7 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 		exit(USAGE_EXIT);
 	if (!ret_options->argv)
 		wrong("no program is given");
-	/* An option beats the environment, and an unused bad value harms nobody. */
-	if (transport && *transport && strcmp(ret_options->transport, "auto") == 0)
-		set_transport(ret_options, "DHOW_TRANSPORT", transport);
+	launch_wishes_environment(&ret_options->wishes);
 	if (!ret_options->security)
 		set_security(ret_options, "DHOW_SECURITY",
 			     security && *security ? security : "mac");

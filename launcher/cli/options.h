@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "cli/select.h"
+
 struct launch_options {
 	uint32_t nodes;			/* 0 = all nodes of the source */
 	uint32_t tasks_per_node;	/* 0 = not given */
@@ -14,8 +16,7 @@ struct launch_options {
 	uint32_t timeout_s;		/* 0 = none */
 	uint32_t start_timeout_s;
 	uint64_t pool_bytes;		/* 0 = what the library takes */
-	const char *transport;		/* tcp, hsta or auto */
-	const char *fabric;		/* "" = the agent chooses */
+	struct launch_wishes wishes;	/* transport, fabric, provider, NIC */
 	const char *security;		/* of links between nodes: mac, integrity or encrypt */
 	const char *wdir;		/* NULL = ours */
 	const char *json;		/* NULL = no report */

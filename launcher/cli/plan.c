@@ -2,7 +2,6 @@
 /* plan.c - see plan.h. */
 #include "cli/plan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,70 +17,6 @@ enum { POOL_DEFAULT_BYTES = 64 << 20 };	/* as in <dhow/node.h> */
 static const char *plural(uint32_t count)
 {
 	return count == 1 ? "" : "s";
-}
-
-int launch_plan_program(const char *name, char *ret_path)
-{
-	static const char *const places[] = { "%s/%s", "%s/../libexec/dhow/%s" };
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return -ENOENT;
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		int used = snprintf(ret_path, PATH_MAX, places[i], self, name);
-#pragma GCC diagnostic pop
-
-		if (used < PATH_MAX && access(ret_path, X_OK) == 0)
-			return 0;
-	}
-	ret_path[0] = 0;
-	return -ENOENT;
-}
-
-/* Slingshot's network cards; other fabrics are for the agent to find. */
-static int has_rdma_device(void)
-{
-	static const char *const classes[] = { "/sys/class/cxi", "/sys/class/infiniband" };
-	int found = 0;
-
-	for (unsigned i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-		DIR *dir = opendir(classes[i]);
-		struct dirent *entry;
-
-		while (dir && (entry = readdir(dir)) != NULL)
-			found |= entry->d_name[0] != '.';
-		if (dir)
-			closedir(dir);
-	}
-	return found;
-}
-
-static int choose_agent(const struct launch_options *options, struct launch_plan *plan,
-			struct base_err *reterr)
-{
-	const char *wanted = options->transport;
-	char program[32];
-
-	if (strcmp(wanted, "auto") == 0)
-		wanted = has_rdma_device() && launch_plan_program("dhow-hsta", plan->agent) == 0 ?
-				 "hsta" : "tcp";
-	snprintf(program, sizeof(program), "dhow-%s", wanted);
-	if (launch_plan_program(program, plan->agent) == 0)
-		return 0;
-	if (strcmp(wanted, "hsta") == 0)
-		base_err(reterr, -ENOENT, "transport hsta: its agent dhow-hsta is not installed "
-			 "beside dlaunch\ntry: --transport tcp");
-	else
-		base_err(reterr, -ENOENT, "transport %s: its agent %s is not installed beside "
-			 "dlaunch", wanted, program);
-	return FAILED;
 }
 
 static int count_nodes(const struct launch_options *options, struct launch_plan *plan,
@@ -260,12 +195,12 @@ int launch_plan_make(const struct launch_options *options, struct launch_plan *r
 		code = check_program(plan, reterr);
 	if (!code && plan->source->same_machine)
 		code = check_memory(plan, reterr);
-	/* An explicit wish is checked even where no agent is needed. */
-	if (!code && (plan->nodes > 1 || strcmp(options->transport, "hsta") == 0))
-		code = choose_agent(options, plan, reterr);
+	if (!code)
+		code = launch_select(&options->wishes, "/sys", plan->nodes > 1, &plan->selection,
+				     reterr);
 	if (!code && plan->nodes == 1)
-		plan->agent[0] = 0;
-	if (!code && launch_plan_program("dhowd", plan->dhowd) < 0) {
+		plan->selection.agent[0] = 0;
+	if (!code && launch_program_find("dhowd", plan->dhowd) < 0) {
 		base_err(reterr, -ENOENT, "the daemon dhowd is not installed beside dlaunch");
 		code = FAILED;
 	}
@@ -287,6 +222,10 @@ void launch_plan_print(const struct launch_plan *plan, int tasks)
 	fprintf(stderr, "dlaunch: %u node%s x %u task%s = %u task%s\n", plan->nodes,
 		plural(plan->nodes), plan->tasks_per_node, plural(plan->tasks_per_node),
 		plan->ntasks, plural(plan->ntasks));
+	if (plan->nodes > 1)
+		fprintf(stderr, "dlaunch: transport %s%s%s: %s\n", plan->selection.transport,
+			*plan->selection.fabric ? ", fabric " : "", plan->selection.fabric,
+			plan->selection.why);
 	for (uint32_t i = 0; tasks && i < plan->ntasks; i++)
 		fprintf(stderr, "dlaunch: rank %u node %u local rank %u\n", plan->map[i].rank,
 			plan->map[i].node, plan->map[i].local_rank);

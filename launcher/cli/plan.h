@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "cli/options.h"
+#include "cli/select.h"
 #include "place/place.h"
 #include "wlm/wlm.h"
 
@@ -21,7 +22,7 @@ struct launch_plan {
 	char **env;			/* of the tasks; owned array, borrowed strings */
 	char wdir[PATH_MAX];		/* absolute */
 	char dhowd[PATH_MAX];		/* program of the daemons */
-	char agent[PATH_MAX];		/* program of the agents; empty with one node */
+	struct launch_selection selection;	/* its agent is empty with one node */
 };
 
 /* Return: 0; else the exit code (2, 125, 126 or 127) with @reterr filled. */
@@ -30,8 +31,5 @@ int launch_plan_make(const struct launch_options *options, struct launch_plan *r
 void launch_plan_fini(struct launch_plan *plan);
 /* `4 nodes x 3 tasks = 12 tasks`, with one line a task if @tasks. */
 void launch_plan_print(const struct launch_plan *plan, int tasks);
-
-/* A program of ours: beside this one, then in ../libexec/dhow. Return: 0; -ENOENT. */
-int launch_plan_program(const char *name, char *ret_path);
 
 #endif

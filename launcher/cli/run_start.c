@@ -90,9 +90,11 @@ static void fill_boots(struct run *run, struct launch_boot *boots)
 		memcpy(boot->tag, run->tag, sizeof(boot->tag));
 		snprintf(boot->endpoint, sizeof(boot->endpoint), "%s",
 			 launch_link_endpoint(run->link));
-		snprintf(boot->agent, sizeof(boot->agent), "%s", plan->agent);
+		snprintf(boot->agent, sizeof(boot->agent), "%s", plan->selection.agent);
 		plan->source->bind_address(i, boot->bind, sizeof(boot->bind));
-		snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->options->fabric);
+		snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->selection.fabric);
+		snprintf(boot->provider, sizeof(boot->provider), "%s", plan->selection.provider);
+		snprintf(boot->nic, sizeof(boot->nic), "%s", plan->selection.nic);
 		snprintf(boot->security, sizeof(boot->security), "%s", plan->options->security);
 	}
 	launch_keys_wipe(secret, sizeof(secret));
@@ -144,14 +146,6 @@ static int start_daemons(struct run *run, const struct launch_boot *boots,
 	return rc;
 }
 
-static int check_fabric(const struct run *run, struct base_err *reterr)
-{
-	if (strlen(run->plan->options->fabric) >= LAUNCH_FABRIC_BYTES)
-		return base_err(reterr, -EINVAL, "--fabric \"%.60s\" is too long",
-				run->plan->options->fabric);
-	return 0;
-}
-
 int launch_run_open(struct run *run, struct base_err *reterr)
 {
 	uint32_t nodes = run->plan->nodes;
@@ -167,7 +161,7 @@ int launch_run_open(struct run *run, struct base_err *reterr)
 	run->start_limit_ns = base_now_ns() +
 			      (uint64_t)run->options->start_timeout_s * 1000 * BASE_MS;
 	if ((rc = launch_keys_init(reterr)) < 0 || (rc = launch_link_check(reterr)) < 0 ||
-	    (rc = check_fabric(run, reterr)) < 0 || (rc = open_signals(run, reterr)) < 0)
+	    (rc = open_signals(run, reterr)) < 0)
 		return rc;
 	launch_keys_tag(run->tag);
 	do

@@ -19,7 +19,7 @@
 #include "node/daemon.h"
 #include "sweep/sweep.h"
 
-enum { AGENT_VARIABLES = 4 };
+enum { AGENT_VARIABLES = 4, AGENT_WORDS = 11 };
 
 static void name_request(void *arg, uint32_t to, const struct dhow_name_request *request)
 {
@@ -131,14 +131,35 @@ static char **make_environment(char *const *add)
 	return env;
 }
 
+/* What is empty the agent chooses; the one for TCP knows only the first three. */
+static void add_options(struct launch_boot *boot, char **words)
+{
+	static char bind[] = "--bind", fabric[] = "--fabric", provider[] = "--provider";
+	static char nic[] = "--nic", security[] = "--security";
+	const struct {
+		char *option, *value;
+	} rows[] = {
+		{ bind, boot->bind },
+		{ fabric, boot->fabric },
+		{ security, boot->security },
+		{ provider, boot->provider },
+		{ nic, boot->nic },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!*rows[i].value)
+			continue;
+		*words++ = rows[i].option;
+		*words++ = rows[i].value;
+	}
+}
+
 int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 {
 	struct launch_boot *boot = daemon->boot;
 	const char *base = strrchr(boot->agent, '/');
 	char name[64], door[32], node[32], tag[64];
-	char bind[] = "--bind", fabric[] = "--fabric", security[] = "--security";
-	char *argv[8] = { name, bind, boot->bind };
-	size_t count = 3;
+	char *argv[AGENT_WORDS + 1] = { name };
 	char *add[] = { tag, node, door, NULL };
 	struct base_spawn spec = { .path = boot->agent,
 				   .argv = argv,
@@ -154,14 +175,7 @@ int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_RUN_TAG, boot->tag);
 	snprintf(node, sizeof(node), "%s=%u", DHOW_ENV_NODE, boot->node);
 	snprintf(door, sizeof(door), "%s=%d", DHOW_ENV_NODE_FD, DAEMON_DOOR_FD);
-	if (*boot->fabric) {
-		argv[count++] = fabric;
-		argv[count++] = boot->fabric;
-	}
-	if (*boot->security) {
-		argv[count++] = security;
-		argv[count++] = boot->security;
-	}
+	add_options(boot, argv + 1);
 	if (!env)
 		return base_err(reterr, -ENOMEM, "no memory to start the agent");
 	rc = dhow_node_door(daemon->service, &fd);

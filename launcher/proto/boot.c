@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 2, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
+enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 3, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
 
 int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *writer)
 {
@@ -33,6 +33,8 @@ int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *wri
 	launch_put_string(writer, boot->agent);
 	launch_put_string(writer, boot->bind);
 	launch_put_string(writer, boot->fabric);
+	launch_put_string(writer, boot->provider);
+	launch_put_string(writer, boot->nic);
 	launch_put_string(writer, boot->security);
 	if (writer->failed)
 		return writer->failed;
@@ -72,6 +74,8 @@ int launch_boot_decode(const void *data, size_t bytes, struct launch_boot *ret_b
 	launch_get_string(&reader, boot->agent, sizeof(boot->agent));
 	launch_get_string(&reader, boot->bind, sizeof(boot->bind));
 	launch_get_string(&reader, boot->fabric, sizeof(boot->fabric));
+	launch_get_string(&reader, boot->provider, sizeof(boot->provider));
+	launch_get_string(&reader, boot->nic, sizeof(boot->nic));
 	launch_get_string(&reader, boot->security, sizeof(boot->security));
 	if (boot->node >= boot->nodes || strlen(boot->tag) != LAUNCH_TAG_BYTES - 1)
 		return -EBADMSG;

@@ -17,6 +17,7 @@ enum {
 	LAUNCH_ENDPOINT_BYTES = 256,
 	LAUNCH_BIND_BYTES = 64,
 	LAUNCH_FABRIC_BYTES = 32,
+	LAUNCH_DEVICE_BYTES = 64,
 	LAUNCH_SECURITY_BYTES = 16,
 	LAUNCH_BOOT_PATH_BYTES = 4096,
 	LAUNCH_BOOT_BYTES_MAX = 16384,
@@ -34,8 +35,10 @@ struct launch_boot {
 	char endpoint[LAUNCH_ENDPOINT_BYTES];	/* of dlaunch, for ZeroMQ */
 	char agent[LAUNCH_BOOT_PATH_BYTES];	/* program; empty = none is needed */
 	char bind[LAUNCH_BIND_BYTES];		/* address for the agent */
-	char fabric[LAUNCH_FABRIC_BYTES];	/* empty = the agent chooses */
-	char security[LAUNCH_SECURITY_BYTES];	/* of the agent's links; empty = its default */
+	char fabric[LAUNCH_FABRIC_BYTES];	/* empty = the agent chooses, as below */
+	char provider[LAUNCH_DEVICE_BYTES];
+	char nic[LAUNCH_DEVICE_BYTES];
+	char security[LAUNCH_SECURITY_BYTES];	/* of the agent's links */
 };
 
 /* Return: 0; -ENOMEM. The caller wipes what @writer holds. */

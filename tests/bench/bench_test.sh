@@ -16,7 +16,7 @@ fail() {
 expect() {
 	local code=$1 got
 	shift
-	timeout 60 "$@" >"$work/out" 2>"$work/err" </dev/null
+	timeout 90 "$@" >"$work/out" 2>"$work/err" </dev/null
 	got=$?
 	[ $got -eq "$code" ] && return 0
 	fail "exit $got instead of $code: $*"
@@ -25,7 +25,20 @@ expect() {
 
 expect 0 "$folder/channels" --list
 grep -q '^channels oneway copy-spin 8$' "$work/out" || fail "--list does not show the rows"
-expect 0 "$folder/transport" --list
+expect 0 "$folder/transport" --list --transport hsta --fabric ofi
+for row in 'oneway ofi 1048576' 'rate 1flow ofi 8' 'rate 12flows ofi 64' 'stream ofi 65536' \
+	'incast 12to1 ofi 65536' 'wake ofi 8' 'agent_cpu ofi 64'; do
+	grep -qx "transport $row" "$work/out" || fail "transport --list has no '$row'"
+done
+if [ -x "$folder/../bin/dlaunch" ]; then
+	expect 2 "$folder/transport" --transport pigeon
+	grep -q '"pigeon": unknown transport' "$work/err" || fail "the transport is not named"
+	expect 0 "$folder/transport" --transport tcp --fabric epoll --quick \
+		--filter 'rate 12flows,agent_cpu,wake' --json "$work/transport.json"
+	[ "$(grep -cE '"config": "(12flows )?loopback-epoll"' "$work/transport.json")" = 4 ] ||
+		fail "transport.json: not the 4 rows of epoll"
+	grep -qE '"(raw|median)": 0' "$work/transport.json" && fail "transport.json: a figure is 0"
+fi
 for program in channels transport exchange; do
 	expect 2 "$folder/$program" --no-such-option
 	expect 2 "$folder/$program" surplus

@@ -273,6 +273,18 @@ Test(channel, statistics_count)
 	cr_assert_eq(stats.capacity, 128u);
 }
 
+Test(channel, received_block_is_nobody_elses)
+{
+	struct dhow_message received, other;
+
+	assert_ok(dhow_send(channel, buffer, 2000, SOON));
+	assert_ok(dhow_recv_message(channel, &received, SOON));
+	assert_ok(dhow_message_alloc(NULL, 2000, SOON, &other));
+	cr_assert_neq(other.data, received.data, "a block was given out that somebody has");
+	dhow_message_free(&other);
+	dhow_message_free(&received);
+}
+
 TestSuite(detached, .timeout = 10);
 
 Test(detached, every_call_says_so)

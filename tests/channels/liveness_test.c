@@ -210,3 +210,24 @@ Test(liveness, dead_process_leaves_whole_messages_and_no_block)
 	cr_assert_eq(after.blocks, before.blocks);
 	channel_free(channel);
 }
+
+/* A recoverer that is late holds the word of a message that is gone, whose slot and block serve
+ * a later message by now. */
+Test(liveness, late_recovery_does_not_free_a_later_message)
+{
+	struct dhow_channel_attr attr = { .capacity = 1 };
+	struct envelope envelope = { 0 };
+	struct shm_slot *slot;
+	uint64_t word, late;
+	uint32_t block;
+
+	cr_assert_eq(channel_make(&segment, &attr, -1, &channel), 0);
+	cr_assert_eq(heap_alloc(&segment, 4000, &block), 0);
+	cr_assert_eq(channel_put(channel, NULL, 4000, block, &envelope, DHOW_TRY, NULL), 0);
+	late = heap_word(&segment, block);
+	cr_assert_eq(channel_claim(channel, DHOW_TRY, &slot, &word), 0);
+	cr_assert(channel_finish(channel, slot, word, true));
+	cr_assert_eq(channel_put(channel, NULL, 4000, block, &envelope, DHOW_TRY, NULL), 0);
+	cr_assert_not(heap_free(&segment, block, late), "a message in the channel lost its block");
+	channel_free(channel);
+}

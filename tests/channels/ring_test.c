@@ -198,3 +198,50 @@ Test(ring, taken_tells_when_a_position_was_received)
 	pop(&value);
 	cr_assert(ring_taken(&ring, position));
 }
+
+/* ---- behind a slot that is not filled ---- */
+
+Test(ring, messages_behind_a_stopped_writer_can_be_taken)
+{
+	struct shm_slot *slot;
+	uint64_t position, word, value;
+
+	cr_assert(push(1));
+	cr_assert(ring_claim_write(&ring, OTHER, RING_SWAP, &position));
+	cr_assert(push(3));
+	cr_assert_not(ring_has_past(&ring), "what is before comes first");
+	cr_assert_not(ring_claim_past(&ring, ME, &slot, &word));
+	cr_assert(pop(&value));
+	cr_assert_eq(value, 1u);
+	cr_assert_not(pop(&value));
+	cr_assert(ring_has_past(&ring));
+	cr_assert(ring_claim_past(&ring, ME, &slot, &word));
+	cr_assert_eq(slot->user, 3u);
+	cr_assert_not(ring_claim_past(&ring, ME, &slot, &word));
+	ring_release(&ring, slot, word);
+	/* He goes on, and so does everything. */
+	ring_slot(&ring, position)->user = 2;
+	ring_publish(&ring, position);
+	for (uint64_t i = 4; i < 30; i++) {
+		cr_assert(push(i));
+		cr_assert(pop(&value));
+		cr_assert_eq(value, i == 4 ? 2 : i - 1);
+	}
+}
+
+Test(ring, a_stopped_writer_holds_his_slot_only)
+{
+	struct shm_slot *slot;
+	uint64_t position, word;
+
+	cr_assert(ring_claim_write(&ring, OTHER, RING_SWAP, &position));
+	for (uint64_t i = 0; i < 3; i++) {
+		cr_assert(push(i));
+		cr_assert(ring_claim_past(&ring, ME, &slot, &word));
+		cr_assert_eq(slot->user, i);
+		ring_release(&ring, slot, word);
+	}
+	cr_assert_not(push(9), "his slot comes next");
+	cr_assert_eq(ring_blocker(&ring, true), OTHER);
+	cr_assert_not(ring_claim_past(&ring, ME, &slot, &word));
+}

@@ -6,8 +6,14 @@
 expect_exit 0 "$dhow" info
 expect_text out '^memfd +yes'
 expect_text out '^io_uring +(yes|no)'
+expect_text out '^epoll +yes  tcp'
+expect_text out '^would take +(tcp|hsta)'
+[ ! -x "$DHOW_BIN/dhow-hsta" ] || expect_text out '^ofi +(yes|no) +hsta'
+expect_exit 0 env DHOW_TRANSPORT=pigeon "$dhow" info
+expect_text out '^would take +nothing: DHOW_TRANSPORT "pigeon"'
 expect_exit 0 "$dhow" info --json
 expect_text out '"futex_waitv": (true|false)'
+expect_text out '"transport": "(tcp|hsta)"'
 expect_exit 2 "$dhow" info --xml
 expect_exit 2 "$dhow" clean --force
 

@@ -42,6 +42,7 @@ enum {
 	CALL_MS = 2,			/* deadline of a call */
 	GUARD_BYTES = 1 << 20,
 	LARGEST = 5000,
+	HUGE = 128 << 10,		/* copied out while it is copied in */
 };
 
 static uint64_t state;			/* of the random numbers */
@@ -151,7 +152,7 @@ static _Noreturn void attack(int fd, uint64_t seed)
 
 static struct dhow_pool pool;
 static struct dhow_channel *channels[2];
-static unsigned char buffer[3 * LARGEST];
+static unsigned char buffer[HUGE];
 static _Atomic unsigned long calls, errors;
 
 static uint64_t soon(void)
@@ -190,7 +191,7 @@ static void call_send(void)
 {
 	struct dhow_header header = { .tag = 1 };
 
-	note(dhow_send(any_channel(), buffer, below(LARGEST), soon()));
+	note(dhow_send(any_channel(), buffer, below(20) ? below(LARGEST) : HUGE, soon()));
 	note(dhow_send_with(any_channel(), buffer, below(100), &header, DHOW_RECEIVED, soon()));
 }
 
@@ -222,7 +223,7 @@ static void call_send_message(void)
 static void call_recv(void)
 {
 	struct dhow_header header;
-	size_t bytes, room = below(2) ? LARGEST : below(LARGEST);
+	size_t bytes, room = below(2) ? HUGE : below(LARGEST);
 
 	note(dhow_recv(any_channel(), buffer, room, &bytes, &header, soon()));
 }
@@ -301,6 +302,11 @@ static void call_open(void)
 	note(rc);
 	if (rc < 0)
 		return;
+	/* As dhow_channel_open() does: a barrier has no slots. */
+	if (channel->kind != KIND_CHANNEL) {
+		dhow_channel_close(channel);
+		return;
+	}
 	dhow_channel_close(channels[which]);
 	channels[which] = channel;
 	dhow_channel_set_wait(channel, 1 + (enum dhow_wait_mode)below(3));

@@ -38,6 +38,11 @@ if(NOT DHOW_SANITIZE STREQUAL "thread")
     SETTINGS CXI_STRICT_DELAY=5)
   under_rules(ofi_conformance_raw ofi_conformance ARGS --filter ofi_rxm/*
     SETTINGS CXI_STRICT_RAW=1 CXI_STRICT_EAGAIN=5 CXI_STRICT_DELAY=2)
+  # A minute each with a sanitizer, which sees nothing new in the second and third.
+  if(DHOW_SANITIZE)
+    set_tests_properties(ofi_conformance_delayed ofi_conformance_raw PROPERTIES
+      LABELS "unit;long")
+  endif()
 endif()
 
 add_executable(ofi_rate ofi_rate.c)

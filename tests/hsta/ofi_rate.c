@@ -372,9 +372,10 @@ static double bare_send(unsigned count, size_t bytes)
 	return (double)count / ((double)(base_now_ns() - begin) / 1e9);
 }
 
-static void bare_take(unsigned count)
+/* Until @until messages came in all: the last may be there already. */
+static void bare_take(unsigned until)
 {
-	unsigned until = bare.came + count, before = bare.done;
+	unsigned before = bare.done;
 
 	while (bare.came < until)
 		bare_turn();
@@ -420,15 +421,15 @@ static void bare_round(bool sender, struct measured *ret)
 		bare_send(1, SMALL);
 		ret->small_per_s = bare_send(FRAMES, SMALL);
 		ret->large_mb_s = bare_send(LARGE_FRAMES, 16000) * 16000 / 1e6;
-		bare_take(1); /* the other has read */
+		bare_take(4); /* three answers, and that the other has read */
 		hear(&ret->bulk_mb_s, sizeof(ret->bulk_mb_s));
 	} else {
 		double rate;
 
 		hear(where, sizeof(where));
 		bare_take(1);
-		bare_take(FRAMES);
-		bare_take(LARGE_FRAMES);
+		bare_take(1 + FRAMES);
+		bare_take(1 + FRAMES + LARGE_FRAMES);
 		bare_read(WINDOW, where[0], where[1]);
 		rate = bare_read(BULKS, where[0], where[1]);
 		bare_send(1, 8);

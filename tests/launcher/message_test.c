@@ -194,11 +194,15 @@ Test(message, boot_comes_back_and_damage_is_refused)
 	memset(sent.secret, 0x5a, sizeof(sent.secret));
 	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
 	strcpy(sent.endpoint, "tcp://127.0.0.1:1");
+	strcpy(sent.provider, "tcp;ofi_rxm");
+	strcpy(sent.nic, "cxi0");
 	cr_assert_eq(launch_boot_encode(&sent, &frame), 0);
 	cr_assert_eq(launch_boot_decode(frame.data, frame.used, &got), 0);
 	cr_expect_eq(got.pool_bytes, UINT64_C(1) << 40);
 	cr_expect_arr_eq(got.secret, sent.secret, sizeof(sent.secret));
 	cr_expect_str_eq(got.endpoint, sent.endpoint);
+	cr_expect_str_eq(got.provider, sent.provider);
+	cr_expect_str_eq(got.nic, sent.nic);
 	for (size_t bytes = 0; bytes < frame.used; bytes++) {
 		uint8_t *copy = malloc(bytes ? bytes : 1);
 

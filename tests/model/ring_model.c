@@ -63,6 +63,11 @@ static void setup_two(void)
 	make_private(2, 0);
 }
 
+static void setup_four(void)
+{
+	make_private(4, 0);
+}
+
 static void setup_one(void)
 {
 	make_private(1, 0);
@@ -134,6 +139,22 @@ static int try_get(void *arg)
 	return 0;
 }
 
+/* In order, else behind a slot that is not filled yet. */
+static int try_get_past(void *arg)
+{
+	struct move *move = arg;
+	struct shm_slot *slot;
+	uint64_t word;
+
+	if (try_get(arg) == 0)
+		return 0;
+	if (!ring_claim_past(move->ring, move->me, &slot, &word))
+		return -EAGAIN;
+	move->number = mcx_read(&slot->user);
+	ring_release(move->ring, slot, word);
+	return 0;
+}
+
 static void put(struct ring *ring, unsigned thread, uint64_t number)
 {
 	struct move move = { .ring = ring, .me = OWNER + thread, .number = number };
@@ -155,6 +176,20 @@ static void get(struct ring *ring, unsigned thread, unsigned count)
 		}
 		note(thread, move.number);
 		count--;
+	}
+}
+
+static void receive_past(void)
+{
+	struct move move = { .ring = handle(2), .me = OWNER + 2 };
+
+	for (unsigned i = 0, count = 0; i < TRIES && count < 2; i++) {
+		if (try_get_past(&move) < 0) {
+			mcx_yield();
+			continue;
+		}
+		note(2, move.number);
+		count++;
 	}
 }
 
@@ -370,6 +405,9 @@ static const struct mcx_test tests[] = {
 	{ .name = "runs", .setup = setup_two, .threads = { send_run, send_8, receive_run } },
 	{ .name = "given back", .setup = setup_two,
 	  .threads = { send_1, give_back, sleepy_receive } },
+	{ .name = "1p1c, past", .setup = setup_four, .threads = { send_1_2, receive_past } },
+	{ .name = "2p1c, past", .setup = setup_four, .preemptions = 2,
+	  .threads = { send_1_2, send_8, receive_past } },
 	{ .name = "killed sender", .setup = setup_two, .finish = finish_killed, .killed = 1,
 	  .threads = { send_1, sleepy_receive } },
 };

@@ -2,12 +2,13 @@
 /*
  * kill_pairs.c - a victim is killed while another process is in the middle of its own call.
  *
- *	kill_pairs [--all] [--pairs N] [--verbose]
+ *	kill_pairs [--all] [--pairs N] [--late] [--verbose]
  *
  * The victim stops at one point of its operation, a second process at one of its own; then the
  * victim is SIGKILLed and the second goes on to its end, beside the dead. The second is also a
  * late cleaner: it sleeps in the middle of recover() while a survivor clears up after the same
- * dead process and uses the channel, and then goes on. Of all pairs of points a prime share is
+ * dead process and uses the channel, and then goes on; the victim then dies with a slot in
+ * its hands. Of all pairs of points a prime share is
  * tried, the same number for each two operations; --all tries each 7th.
  */
 #include <signal.h>
@@ -25,7 +26,7 @@ enum { BAD_SHOWN = 5, PAIRS_OF_TWO = 256, STRIDE_OF_ALL = 7 };
 static struct {
 	unsigned long tried, bad;
 } total;
-static bool verbose;
+static bool verbose, only_late;
 
 struct pair {
 	const struct operation *first, *second;
@@ -143,6 +144,17 @@ static void kill_pair(const struct pair *pair, unsigned long wanted)
 		       total.tried - before, pairs);
 }
 
+/* Those at which a slot is in the process's hands: only then a cleaner has something to do. */
+static unsigned holding(const struct point *points, unsigned count, struct point *ret_points)
+{
+	unsigned held = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (points[i].holds)
+			ret_points[held++] = points[i];
+	return held;
+}
+
 static const struct operation *find(const char *name)
 {
 	for (unsigned i = 0; i < scene_operations_count; i++)
@@ -156,7 +168,7 @@ int main(int argc, char **argv)
 	static const char *const names[] = { "send block", "recv block", "recv_begin commit",
 					     "create destroy" };
 	enum { COUNT = sizeof(names) / sizeof(*names) };
-	static struct point points[COUNT + 1][POINTS_MAX];
+	static struct point points[COUNT + 1][POINTS_MAX], held[POINTS_MAX];
 	const struct operation *operations[COUNT + 1];
 	unsigned counts[COUNT + 1];
 	unsigned long wanted = PAIRS_OF_TWO;
@@ -164,12 +176,14 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--all") == 0)
 			wanted = 0;
+		else if (strcmp(argv[i], "--late") == 0)
+			only_late = true;
 		else if (strcmp(argv[i], "--verbose") == 0)
 			verbose = true;
 		else if (strcmp(argv[i], "--pairs") == 0 && i + 1 < argc)
 			wanted = strtoul(argv[++i], NULL, 0) / (COUNT * (COUNT + 1)) + 1;
 		else
-			scene_die("usage: kill_pairs [--all] [--pairs N] [--verbose]");
+			scene_die("usage: kill_pairs [--all] [--pairs N] [--late] [--verbose]");
 	}
 	if (!tracer_works() || !points_work())
 		return 77;
@@ -184,6 +198,12 @@ int main(int argc, char **argv)
 			struct pair pair = { operations[i], operations[j], points[i], points[j],
 					     counts[i], counts[j], j == COUNT };
 
+			if (only_late && !pair.late)
+				continue;
+			if (pair.late && holding(points[i], counts[i], held)) {
+				pair.first_count = holding(points[i], counts[i], held);
+				pair.first_points = held;
+			}
 			kill_pair(&pair, wanted);
 		}
 	printf("pairs tried %lu, bad %lu\n", total.tried, total.bad);

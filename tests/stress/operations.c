@@ -38,6 +38,19 @@ static void send_block(struct scene *scene, struct account *mine, unsigned victi
 	note_sent(mine, message_send(scene->channel, scene_sent_by(victim, 0), SCENE_LARGE));
 }
 
+/* Comes before all others; a block, so that a death in between has something to lose. */
+static void send_urgent(struct scene *scene, struct account *mine, unsigned victim)
+{
+	unsigned number = scene_sent_by(victim, 0);
+	struct dhow_header header = message_header(number, SCENE_LARGE);
+	unsigned char data[SCENE_LARGE];
+
+	header.flags = DHOW_URGENT;
+	memset(data, message_byte(number), sizeof(data));
+	note_sent(mine, dhow_send_with(scene->channel, data, sizeof(data), &header, DHOW_ACCEPTED,
+				       DHOW_TRY));
+}
+
 static void prepare_message(struct scene *scene)
 {
 	if (dhow_message_alloc(&scene->pool, SCENE_LARGE, DHOW_TRY, &in_hand) < 0)
@@ -236,6 +249,7 @@ static void sweep(struct scene *scene, struct account *mine, unsigned victim)
 const struct operation scene_operations[] = {
 	{ .name = "send inline", .run = send_inline },
 	{ .name = "send block", .run = send_block },
+	{ .name = "send urgent", .run = send_urgent },
 	{ .name = "send_message", .run = hand_over, .prepare = prepare_message },
 	{ .name = "send_many", .run = send_many },
 	{ .name = "recv inline", .run = recv_copy, .takes = TAKES_AT_MOST_ONCE,

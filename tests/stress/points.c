@@ -12,6 +12,7 @@ enum { TRACE_MAX = 1 << 20 };
 struct reached {
 	unsigned long address;
 	unsigned when;
+	bool holds;
 };
 
 static int compare(const void *a, const void *b)
@@ -23,16 +24,24 @@ static int compare(const void *a, const void *b)
 	return left->when < right->when ? -1 : 1;
 }
 
+static bool somebody_holds(const struct scene *scene)
+{
+	const struct ring *ring = &scene->channel->ring;
+
+	for (uint32_t i = 0; i < ring->capacity; i++)
+		if (WORD_OWNER(ring_slot(ring, i)->word))
+			return true;
+	return false;
+}
+
 /* A process dies when it has published or taken something, or is about to. */
 static void die_in(struct scene *scene, const struct operation *operation)
 {
-	const struct ring *ring = &scene->channel->ring;
 	pid_t pid = tracer_start(scene, operation, 0);
-	bool holds = false;
 
-	while (!holds && !atomic_load(&scene->accounts[0].finished) && tracer_step(pid))
-		for (uint32_t i = 0; i < ring->capacity; i++)
-			holds |= WORD_OWNER(ring_slot(ring, i)->word) != 0;
+	while (!somebody_holds(scene) && !atomic_load(&scene->accounts[0].finished) &&
+	       tracer_step(pid))
+		;
 	tracer_kill(pid);
 }
 
@@ -49,7 +58,7 @@ static unsigned trace(const struct operation *operation, unsigned before,
 	if (dead_in)
 		die_in(&scene, dead_in);
 	while (!atomic_load(&scene.accounts[1].finished) && count < TRACE_MAX) {
-		reached[count] = (struct reached){ tracer_at(pid), count };
+		reached[count] = (struct reached){ tracer_at(pid), count, somebody_holds(&scene) };
 		count++;
 		if (!tracer_step(pid))
 			scene_die("the victim of \"%s\" ended by itself", operation->name);
@@ -60,10 +69,10 @@ static unsigned trace(const struct operation *operation, unsigned before,
 	return count;
 }
 
-static void add(struct point *points, unsigned *count, unsigned long address, unsigned hit)
+static void add(struct point *points, unsigned *count, const struct reached *reached, unsigned hit)
 {
 	if (*count < POINTS_MAX)
-		points[(*count)++] = (struct point){ address, hit };
+		points[(*count)++] = (struct point){ reached->address, hit, reached->holds };
 }
 
 unsigned points_of(const struct operation *operation, unsigned before,
@@ -80,9 +89,9 @@ unsigned points_of(const struct operation *operation, unsigned before,
 		if (reached[i].address != reached[first].address)
 			first = i;
 		if (i == first)
-			add(points, &count, reached[i].address, 1);
+			add(points, &count, &reached[i], 1);
 		if (i > first && (i + 1 == length || reached[i + 1].address != reached[i].address))
-			add(points, &count, reached[i].address, i - first + 1);
+			add(points, &count, &reached[i], i - first + 1);
 	}
 	free(reached);
 	return count;

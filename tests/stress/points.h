@@ -10,6 +10,7 @@ enum { POINTS_MAX = 8192 };
 struct point {
 	unsigned long address;
 	unsigned hit;		/* stop when it is reached for the hit-th time */
+	bool holds;		/* a slot is in the process's hands then */
 };
 
 /* The distinct addresses of @operation, each for its first and its last time, in a channel of

@@ -60,6 +60,11 @@ try() {
 		esac
 	done
 	extra=
+	# A merge can lose it.
+	if [ "$fault" != 0 ] && ! grep -rq "SEEDED($fault)" "$source_dir/channels/src"; then
+		row "$fault" "-" "NOT IN THE SOURCES"
+		return 1
+	fi
 	if ! build "$fault" "$work/build" $targets; then
 		tail -n 20 "$work/log"
 		row "$fault" "-" "DOES NOT BUILD"

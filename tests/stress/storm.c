@@ -65,7 +65,7 @@ static size_t size_of(unsigned number)
 	return number % 4 == 3 ? 600 + number % 900 : 8 + number % 80;
 }
 
-static void fail(const char *what, int rc)
+static _Noreturn void fail(const char *what, int rc)
 {
 	if (atomic_fetch_add(&shared->failed, 1) < 5)
 		fprintf(stderr, "storm: %s: %s (%s)\n", what, dhow_strerror(rc), dhow_error_text());

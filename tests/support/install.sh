@@ -6,7 +6,7 @@ set -u
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
 	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
-	libfabric-dev libfabric-bin libucx-dev ucx-utils"
+	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox"
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "install.sh: this is no Debian; wanted are the equivalents of:" $packages >&2

@@ -4,7 +4,8 @@
  *
  * The same calls work whether the channel's home is this node or another one;
  * the second kind goes through the node's agent. Messages of one sender (one
- * handle) arrive in the order in which they were sent.
+ * handle) arrive in the order in which they were sent; those of others may overtake
+ * him, for instance if he is stopped in the middle of a send.
  *
  * Promises when a process dies in the middle of a call: no other process is
  * blocked; a message is delivered whole or not at all; what dhow_send() has
