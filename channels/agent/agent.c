@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "agent/conn.h"
 #include "agent/core.h"
@@ -145,12 +148,34 @@ bool agent_turn(struct agent *agent, uint64_t *ret_next_ns)
 	return agent->worked;
 }
 
+/* SIGTERM: the daemon wants us gone. Orderly, so that links tell their counters. */
+static atomic_int stop_wanted;
+static int stop_bell;
+
+static void on_stop(int number)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	(void)number;
+	atomic_store_explicit(&stop_wanted, 1, memory_order_relaxed);
+	(void)!write(stop_bell, &one, sizeof(one));	/* it may be asleep */
+	errno = saved;
+}
+
+static bool stopped(void)
+{
+	return atomic_load_explicit(&stop_wanted, memory_order_relaxed) != 0;
+}
+
 void agent_sleep(struct agent *agent, uint64_t deadline_ns)
 {
 	uint64_t before;
 
 	/* It clears the bell; then watch what is blocked, whose changes ring it from now on. */
 	if (gateway_arm(agent->gateway))
+		return;
+	if (stopped())		/* later, its bell is heard */
 		return;
 	look_at_channels(agent, true);
 	if (agent->worked || !base_list_empty(&agent->conns_doomed))
@@ -211,20 +236,24 @@ static bool spin(struct agent *agent, uint64_t *next_ns)
 int agent_run(const struct fabric_ops *fabric, struct fabric_options *options,
 	      const char *security)
 {
+	const struct sigaction action = { .sa_handler = on_stop };
 	struct agent *agent;
 	uint64_t next;
 	int rc = agent_create(fabric, options, security, &agent);
 
 	if (rc)
 		return rc;
-	while (!agent_over(agent, &rc)) {
+	stop_bell = gateway_bell(agent->gateway);
+	sigaction(SIGTERM, &action, NULL);
+	while (!stopped() && !agent_over(agent, &rc)) {
 		if (agent_turn(agent, &next) || spin(agent, &next))
 			continue;
 		if (!agent->fatal && !agent->leaving)
 			agent_sleep(agent, next);
 	}
-	if (!agent->fatal)
+	if (!agent->fatal && !stopped())
 		agent_flush(agent);
+	signal(SIGTERM, SIG_IGN);	/* the bell is closed now */
 	agent_destroy(agent);
 	return rc;
 }

@@ -156,13 +156,17 @@ static void free_frame(struct agent_link *link, struct agent_frame *frame)
 
 static void free_until(struct agent_link *link, struct base_list *list, uint64_t ack)
 {
+	uint64_t now = 0;	/* that of the turn may be older than the answer */
+
 	base_list_for(node, list) {
 		struct agent_frame *frame = base_list_entry(node, struct agent_frame, node);
 
 		if (frame->sequence > ack)
 			return;
-		if (ack != UINT64_MAX && frame->sent_ns)
-			agent_counters_rtt(&link->counters, link->agent->now_ns - frame->sent_ns);
+		if (ack != UINT64_MAX && frame->sent_ns) {
+			now = now ? now : base_now_ns();
+			agent_counters_rtt(&link->counters, now - frame->sent_ns);
+		}
 		free_frame(link, frame);
 		link->progress_ns = link->agent->now_ns;
 		link->faults = 0;

@@ -131,7 +131,7 @@ static char **make_environment(char *const *add)
 	return env;
 }
 
-/* What is empty the agent chooses; the one for TCP knows neither provider nor NIC. */
+/* What is empty the agent chooses; the one for TCP knows only the first three. */
 static void add_options(struct launch_boot *boot, char **words)
 {
 	static char bind[] = "--bind", fabric[] = "--fabric", provider[] = "--provider";
@@ -141,9 +141,9 @@ static void add_options(struct launch_boot *boot, char **words)
 	} rows[] = {
 		{ bind, boot->bind },
 		{ fabric, boot->fabric },
+		{ security, boot->security },
 		{ provider, boot->provider },
 		{ nic, boot->nic },
-		{ security, boot->security },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

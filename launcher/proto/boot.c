@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 2, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
+enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 3, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
 
 int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *writer)
 {

@@ -38,7 +38,7 @@ struct launch_boot {
 	char fabric[LAUNCH_FABRIC_BYTES];	/* empty = the agent chooses, as below */
 	char provider[LAUNCH_DEVICE_BYTES];
 	char nic[LAUNCH_DEVICE_BYTES];
-	char security[LAUNCH_SECURITY_BYTES];	/* of the agent's links; empty = its default */
+	char security[LAUNCH_SECURITY_BYTES];	/* of the agent's links */
 };
 
 /* Return: 0; -ENOMEM. The caller wipes what @writer holds. */

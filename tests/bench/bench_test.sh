@@ -37,7 +37,7 @@ if [ -x "$folder/../bin/dlaunch" ]; then
 		--filter 'rate 12flows,agent_cpu,wake' --json "$work/transport.json"
 	[ "$(grep -cE '"config": "(12flows )?loopback-epoll"' "$work/transport.json")" = 4 ] ||
 		fail "transport.json: not the 4 rows of epoll"
-	grep -qE '"(raw|median)": 0(\.0*)?,' "$work/transport.json" && fail "transport.json: a figure is 0"
+	grep -qE '"(raw|median)": 0(\.0*)?,$' "$work/transport.json" && fail "transport.json: a figure is 0"
 fi
 for program in channels transport exchange; do
 	expect 2 "$folder/$program" --no-such-option

@@ -92,6 +92,9 @@ static void owner(void)
 	CHECK(dhow_channel_create("answers", NULL, &answers) == 0);
 	for (unsigned i = 0; i < MANY; i++) {
 		CHECK(dhow_recv(in, back, sizeof(back), &bytes, &got, SOON) == 0);
+		if (got.user != i)
+			fprintf(stderr, "message %u came as number %u, of %zu bytes\n",
+				(unsigned)got.user, i, bytes);
 		CHECK(bytes == size_of(i) && got.user == i && got.sender == 1);
 		CHECK(memcmp(back, data, bytes) == 0);
 	}

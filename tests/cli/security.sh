@@ -20,6 +20,7 @@ if [ -x "$exchange" ]; then
 			[ "$(grep -cE '^off-node .* 0 +0 +0$' "$work/out")" -gt 3 ] ||
 				fail "no rows: $(head -c 300 "$work/out")"
 			agents_say $level
+			expect_text err 'node 1: 1 connections, .* 0 damaged; acknowledged in'
 			no_leftovers "$mark"
 		done
 	done
