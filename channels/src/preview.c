@@ -35,7 +35,7 @@ uint32_t preview_copy_in(struct dhow_channel *channel, uint32_t block, const voi
 		memcpy(to + done, from + done, piece);
 		if (piece < PIECE)	/* the rest comes with the message */
 			break;
-		/* P1: pairs with P2 in preview_follow(). The pieces are visible. */
+		/* P3: pairs with P4 in preview_follow(). The pieces are visible. */
 		atomic_store_explicit(&shm->preview_pieces, tagged(serial, ++pieces),
 				      memory_order_release);
 	}
@@ -91,7 +91,7 @@ void preview_follow(struct dhow_channel *channel, struct preview_reader *reader)
 		follow_another(shm, reader, preview);
 	if (reader->serial == 0 || !heap_valid(channel->segment, block))
 		return;
-	/* P2: pairs with P1 in preview_copy_in(). */
+	/* P4: pairs with P3 in preview_copy_in(). */
 	pieces = atomic_load_explicit(&shm->preview_pieces, memory_order_acquire);
 	if ((uint32_t)(pieces >> 32) != reader->serial ||
 	    (uint64_t)(uint32_t)pieces * PIECE <= reader->done ||

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seeds.sh SOURCE [FAULT...] - are the tests any good? Ten faults are built in, one at a time
+# seeds.sh [SOURCE [FAULT...]] - are the tests any good? Ten faults are built in, one at a time
 # (channels/src/seed.h), and each must be found by a test; without a fault none may complain.
 # Prints a table: fault, which test found it, what that test said. Takes minutes.
 set -u
-source_dir=$(cd "$1" && pwd) || exit 1
-shift
+source_dir=$(cd "${1:-$(dirname "$0")/../..}" && pwd) || exit 1
+[ $# -gt 0 ] && shift
 
 faults=(
 	[0]="none"
