@@ -470,7 +470,7 @@ int gateway_deposit(struct dhow_gateway *gateway, struct dhow_channel *channel,
 	}
 	if (is_given)
 		block = block_or_null->block_;
-	else if (bytes > channel->ring.inline_bytes && !ring_has_room(&channel->ring, 1))
+	else if (bytes > channel->ring.inline_bytes && !ring_has_room(&channel->ring))
 		rc = WORD_STATE(atomic_load_explicit(&channel->ring.shm->word,
 						     memory_order_acquire)) == CHANNEL_OPEN ?
 			     -EAGAIN :

@@ -375,7 +375,7 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 		seen |= DHOW_CLOSED;
 	if ((events & DHOW_IN) && (ring_next(ring, &slot, &word) || ring_has_past(ring)))
 		seen |= DHOW_IN;
-	if ((events & DHOW_OUT) && ring_has_room(ring, 1))
+	if ((events & DHOW_OUT) && ring_has_room(ring))
 		seen |= DHOW_OUT;
 	return seen;
 }

@@ -92,7 +92,6 @@ static inline void fetch_ahead(const struct ring *ring, struct ring_end *mine,
 		if (position % FETCH_AHEAD)
 			return;
 		safe = atomic_load_explicit(other, memory_order_relaxed) + reach;
-
 		atomic_store_explicit(&mine->safe, safe, memory_order_relaxed);
 		if (wanted >= safe)
 			return;
@@ -462,12 +461,12 @@ bool ring_is_empty(struct ring *ring)
 	return true;
 }
 
-bool ring_has_room(struct ring *ring, uint32_t count)
+bool ring_has_room(struct ring *ring)
 {
-	uint64_t last = ring_tail(ring) + count - 1;
-	uint64_t word = atomic_load_explicit(&ring_slot(ring, last)->word, memory_order_seq_cst);
+	uint64_t p = ring_tail(ring);
+	uint64_t word = atomic_load_explicit(&ring_slot(ring, p)->word, memory_order_seq_cst);
 
-	return ahead(word, last) >= 0 || (WORD_STATE(word) == SLOT_TOMB && count == 1);
+	return ahead(word, p) >= 0 || WORD_STATE(word) == SLOT_TOMB;
 }
 
 bool ring_taken(const struct ring *ring, uint64_t position)

@@ -97,8 +97,8 @@ bool ring_give_new(struct ring *ring, uint32_t me);
 bool ring_next(struct ring *ring, struct shm_slot **ret_slot, uint64_t *ret_word);
 /* Nothing is in it, nobody writes, reads or will give back. */
 bool ring_is_empty(struct ring *ring);
-/* Are the next @count slots free? */
-bool ring_has_room(struct ring *ring, uint32_t count);
+/* Can a slot be claimed for writing? */
+bool ring_has_room(struct ring *ring);
 /* The next position to be written and to be read; a moment's values. */
 uint64_t ring_tail(struct ring *ring);
 uint64_t ring_head(struct ring *ring);

@@ -67,7 +67,7 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 	uint32_t block, serial = 0;
 	int rc;
 
-	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring, 1))
+	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring))
 		return -EAGAIN;
 	rc = channel_block(segment, bytes, deadline_ns, &block);
 	if (rc < 0)

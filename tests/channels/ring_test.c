@@ -76,7 +76,7 @@ Test(ring, full_takes_nothing)
 	for (uint64_t i = 0; i < 4; i++)
 		cr_assert(push(i));
 	cr_assert_not(push(4));
-	cr_assert_not(ring_has_room(&ring, 1));
+	cr_assert_not(ring_has_room(&ring));
 }
 
 Test(ring, any_capacity_wraps)
