@@ -124,7 +124,12 @@ bool channel_claim_more(struct dhow_channel *channel, struct shm_slot **ret_slot
 /* End a claim; @keep_block: the block stays ours instead of being freed. Return: it, 0 = none. */
 uint32_t channel_finish(struct dhow_channel *channel, struct shm_slot *slot, uint64_t word,
 			bool keep_block);
-/* End one claim of several and free its block; wait_notify_many() on wait_out must follow. */
+/* Messages that a batch moves before it looks for sleepers: the fence (5 ns) is spread, and who
+ * sleeps is not kept waiting for a long batch. */
+enum { CHANNEL_RUN_MAX = 32 };
+/* Tell of @count claims that were ended by channel_finish_one_of_many(). */
+void channel_finish_run(struct dhow_channel *channel, unsigned count);
+/* End one claim of several and free its block; channel_finish_run() must follow. */
 void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *slot,
 				uint64_t word);
 /* Payload of a claimed slot, its size and block (0: none), checked. NULL: damaged. */

@@ -50,9 +50,6 @@ struct attempt {
 
 enum {
 	TRIES_A_LOOK = 256,	/* a look at the owner costs a cache line of the table */
-	/* Messages that a batch puts in before it looks for sleepers: the fence (5 ns) is spread,
-	 * and a receiver that sleeps is not kept waiting for a long batch. */
-	NOTIFY_EVERY = 32,
 };
 
 static int try_write(void *arg)
@@ -174,7 +171,7 @@ int channel_put_run(struct dhow_channel *channel, const struct dhow_item *items,
 
 	if (rc < 0)
 		return rc;
-	count = count < NOTIFY_EVERY ? count : NOTIFY_EVERY;
+	count = count < CHANNEL_RUN_MAX ? count : CHANNEL_RUN_MAX;
 	do {
 		struct dhow_header header = items[done].header;
 
@@ -292,6 +289,13 @@ void channel_finish_one_of_many(struct dhow_channel *channel, struct shm_slot *s
 	ring_release_one_of_many(&channel->ring, slot, word);
 	if (block)
 		heap_free(segment, block, WORD(0, BLOCK_OWNED, segment->me));
+}
+
+void channel_finish_run(struct dhow_channel *channel, unsigned count)
+{
+	wait_notify_many(&channel->ring.shm->wait_out, channel->segment, (int)count);
+	if (__builtin_expect(channel_is_shut(channel), 0))	/* it may be empty now */
+		wait_wake_all(&channel->ring.shm->wait_in, channel->segment);
 }
 
 struct block_attempt {

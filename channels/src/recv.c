@@ -99,6 +99,7 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 		   uint64_t deadline_ns, size_t *ret_received)
 {
 	size_t received = 0;
+	unsigned ended = 0;
 	struct shm_slot *slot;
 	uint64_t word;
 	int rc = known(channel);
@@ -125,8 +126,13 @@ int dhow_recv_many(struct dhow_channel *channel, struct dhow_item *items, size_t
 			break;
 		channel_finish_one_of_many(channel, slot, word);
 		received += rc == 0;
+		if (++ended == CHANNEL_RUN_MAX) {
+			channel_finish_run(channel, ended);
+			ended = 0;
+		}
 	} while (received < count && channel_claim_more(channel, &slot, &word));
-	wait_notify_many(&channel->ring.shm->wait_out, channel->segment, (int)received);
+	if (ended)
+		channel_finish_run(channel, ended);
 	if (received == 0)
 		return rc;
 	*ret_received = received;

@@ -173,7 +173,8 @@ int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message
  *            because the deadline passed or one of them failed; the next call tells why.
  *
  * Not one step: others' messages may come in between, and a killed sender's first ones stay.
- * Cost: as dhow_send(), less what several messages share: about 10 ns each instead of 20.
+ * Cost: as dhow_send(), less what several messages share (bench/channels, rows rate 1p1c and
+ * 1p1c-batch: 28-34 and 44 million messages a second).
  * Thread-safe. Return: 0; -EINVAL @count is 0; else as dhow_send(), and nothing was sent.
  */
 int dhow_send_many(struct dhow_channel *channel, const struct dhow_item *items, size_t count,
