@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "src/heap.h"
+#include "src/racy.h"
 
 /* Short enough that little is left to copy when the message is published, long enough that the
  * counter's line crosses seldom: 1 MiB in 71 us with 8 KiB, 69.6 with 16, 69.5 with 32. */
@@ -50,19 +51,6 @@ void preview_end(struct dhow_channel *channel, uint32_t block, uint32_t serial)
 						memory_order_relaxed, memory_order_relaxed);
 }
 
-/* By relaxed words: the block may be freed and written anew meanwhile, in which case the copy is
- * thrown away. Blocks and pieces are aligned; the buffer need not be. */
-static void copy_racy(unsigned char *to, const unsigned char *from)
-{
-	const uint64_t *words = (const uint64_t *)(const void *)from;
-
-	for (size_t i = 0; i < PIECE / sizeof(*words); i++) {
-		uint64_t word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
-
-		memcpy(to + i * sizeof(word), &word, sizeof(word));
-	}
-}
-
 /* Begin with another preview, unless somebody else follows it. */
 static void follow_another(struct shm_channel *shm, struct preview_reader *reader, uint64_t preview)
 {
@@ -98,8 +86,9 @@ void preview_follow(struct dhow_channel *channel, struct preview_reader *reader)
 	    reader->done + PIECE > heap_bytes(channel->segment, block) ||
 	    reader->done + PIECE > reader->room)
 		return;
-	copy_racy(reader->buffer + reader->done,
-		  (const unsigned char *)heap_data(channel->segment, block) + reader->done);
+	/* The block may be freed and written anew meanwhile. */
+	racy_copy(reader->buffer + reader->done,
+		  (const unsigned char *)heap_data(channel->segment, block) + reader->done, PIECE);
 	reader->done += PIECE;
 }
 

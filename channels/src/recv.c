@@ -7,6 +7,7 @@
 #include "src/heap.h"
 #include "src/liveness.h"
 #include "src/preview.h"
+#include "src/racy.h"
 #include "src/remote.h"
 
 static int known(struct dhow_channel *channel)
@@ -279,17 +280,6 @@ struct look {
 	unsigned events, seen;
 };
 
-/* Copy by relaxed atomic words: a taker may reuse the memory meanwhile, in which case the
- * copy is thrown away. */
-static void copy_racy(void *to, const void *from, size_t bytes)
-{
-	unsigned char *out = to;
-	const unsigned char *in = from;
-
-	for (size_t i = 0; i < bytes; i++)
-		out[i] = __atomic_load_n(in + i, __ATOMIC_RELAXED);
-}
-
 static int try_peek(void *arg)
 {
 	struct look *look = arg;
@@ -301,7 +291,8 @@ static int try_peek(void *arg)
 		struct shm_slot copy;
 		void *data;
 
-		copy_racy(&copy, slot, sizeof(copy));
+		/* A taker may reuse the slot and its block meanwhile. */
+		racy_copy(&copy, slot, sizeof(copy));
 		data = copy.flags & SLOT_BLOCK ?
 			       heap_valid(look->channel->segment, copy.block) ?
 			       heap_data(look->channel->segment, copy.block) :
@@ -312,7 +303,7 @@ static int try_peek(void *arg)
 		if (data && copy.bytes <= (copy.flags & SLOT_BLOCK ?
 						   heap_bytes(look->channel->segment, copy.block) :
 						   ring->inline_bytes))
-			copy_racy(look->buffer, data,
+			racy_copy(look->buffer, data,
 				  look->room < copy.bytes ? look->room : copy.bytes);
 		/* As in a sequence lock: unchanged word, unchanged message. */
 		atomic_thread_fence(memory_order_acquire);
