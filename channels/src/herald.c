@@ -8,6 +8,7 @@
  * poll(), where no bell wakes it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #include "src/context.h"
 #include "src/liveness.h"
 #include "src/waitset.h"
+
+enum { IDLE_MS = 40 };	/* until the next look where no bell can be waited for */
 
 static struct {			/* guarded by waitsets.lock */
 	pthread_t thread;
@@ -75,8 +78,11 @@ static void *herald_thread(void *unused)
 			values[i] = wait_announce(words[i], WAIT_SLEEPING);
 		tell();
 		pthread_mutex_unlock(&waitsets.lock);
+		/* In slices, in both cases. None: each segment has as many threads as it takes. */
 		if (count)
 			wait_sleep_any(words, values, count, DHOW_FOREVER);
+		else
+			poll(NULL, 0, IDLE_MS);
 		pthread_mutex_lock(&waitsets.lock);
 	}
 	for (unsigned slot = 0; slot < SEGMENT_MAX; slot++)
