@@ -3,25 +3,8 @@
 # bench_test.sh FOLDER - the benchmarks' options and the form of their JSON; no figure is judged.
 set -u
 folder=$1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-bad=0
-
-fail() {
-	echo "bench_test: $*"
-	bad=1
-}
-
-# expect CODE COMMAND...
-expect() {
-	local code=$1 got
-	shift
-	timeout 90 "$@" >"$work/out" 2>"$work/err" </dev/null
-	got=$?
-	[ $got -eq "$code" ] && return 0
-	fail "exit $got instead of $code: $*"
-	cat "$work/out" "$work/err"
-}
+limit=90
+. "$(dirname "$0")/lib.sh"
 
 expect 0 "$folder/channels" --list
 grep -q '^channels oneway copy-spin 8$' "$work/out" || fail "--list does not show the rows"

@@ -11,25 +11,8 @@ if [ ! -x "$DHOW_BUILD/bin/dlaunch" ] || [ ! -x "$folder/compare" ]; then
 	exit 77
 fi
 unset DHOW_TRANSPORT DHOW_FABRIC DHOW_PROVIDER DHOW_NIC SMARTSIM_DRAGON_TRANSPORT
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-bad=0
-
-fail() {
-	echo "compare_test: $*"
-	bad=1
-}
-
-# expect CODE COMMAND...
-expect() {
-	local code=$1 got
-	shift
-	timeout 330 "$@" >"$work/out" 2>"$work/err" </dev/null
-	got=$?
-	[ $got -eq "$code" ] && return 0
-	fail "exit $got instead of $code: $*"
-	cat "$work/out" "$work/err"
-}
+limit=330
+. "$(dirname "$0")/lib.sh"
 
 expect 2 bash "$compare" --no-such-option
 expect 2 bash "$compare" --transports pigeon
