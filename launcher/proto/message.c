@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/body.h"
+
 enum { MAGIC = 0x4c574844, STRINGS_MAX = 1 << 20 };	/* "DHWL" */
 
 static void put_hello(struct launch_writer *w, const struct launch_message *m)
@@ -299,6 +301,12 @@ static const struct {
 	[LAUNCH_TAKEN] = { "taken", put_taken, get_taken },
 	[LAUNCH_NAME_REQUEST] = { "name_request", put_name_request, get_name_request },
 	[LAUNCH_NAME_ANSWER] = { "name_answer", put_name_answer, get_name_answer },
+	[LAUNCH_FENCE] = { "fence", launch_put_fence, launch_get_fence },
+	[LAUNCH_FENCED] = { "fenced", launch_put_fenced, launch_get_fenced },
+	[LAUNCH_MODEX] = { "modex", launch_put_modex, launch_get_modex },
+	[LAUNCH_MODEX_ANSWER] = { "modex_answer", launch_put_modex_answer,
+				  launch_get_modex_answer },
+	[LAUNCH_ABORT] = { "abort", launch_put_abort, launch_get_abort },
 };
 
 const char *launch_type_name(unsigned type)

@@ -23,6 +23,7 @@ enum {
 	LAUNCH_WINDOW_BYTES = 4 * LAUNCH_PIECE_BYTES,	/* of stdio under way in one direction */
 	LAUNCH_TEXT_BYTES = 256,
 	LAUNCH_PATH_BYTES = 4096,
+	LAUNCH_FENCE_KEY_BYTES = 64,
 };
 
 enum launch_type {
@@ -35,6 +36,8 @@ enum launch_type {
 	LAUNCH_FAIL,		/* fail: the node cannot go on */
 	LAUNCH_PEER_DOWN,	/* node: the agent cannot reach another node */
 	LAUNCH_DONE,		/* nothing of the run is left on the node */
+	LAUNCH_FENCE,		/* fence: what a node gives to a fence of a run */
+	LAUNCH_ABORT,		/* abort: a rank wants its run to end with a code */
 	/* from dlaunch */
 	LAUNCH_PEERS,		/* peers: how agents reach each other */
 	LAUNCH_START,		/* start: what to run */
@@ -42,10 +45,13 @@ enum launch_type {
 	LAUNCH_STOP,		/* end the ranks now */
 	LAUNCH_FINISH,		/* all ranks of the run have ended: clean up and leave */
 	LAUNCH_PEER_DEAD,	/* node: the daemon of another node died */
+	LAUNCH_FENCED,		/* fenced: what all nodes gave, to each of them */
 	/* both ways */
 	LAUNCH_TAKEN,		/* taken: that many bytes of stdio were passed on */
 	LAUNCH_NAME_REQUEST,	/* name_request */
 	LAUNCH_NAME_ANSWER,	/* name_answer */
+	LAUNCH_MODEX,		/* modex: what did a rank publish? To the node of that rank */
+	LAUNCH_MODEX_ANSWER,	/* modex_answer: to the node that asked */
 	LAUNCH_TYPES
 };
 
@@ -80,6 +86,31 @@ struct launch_message {
 		struct { uint32_t bytes; } taken;
 		struct { uint32_t to; struct dhow_name_request request; } name_request;
 		struct { uint32_t to; struct dhow_name_answer answer; } name_answer;
+		struct {
+			uint32_t run;
+			uint32_t nodes;		/* that take part; 0 = all of the run */
+			uint32_t count;		/* contributions in @data: 1 from a node */
+			char key[LAUNCH_FENCE_KEY_BYTES];	/* same words, same fence */
+			uint32_t bytes;
+			const void *data;
+		} fence;
+		/* @data: the contributions one behind the other, in any order. */
+		struct {
+			uint32_t run;
+			int32_t rc;
+			char key[LAUNCH_FENCE_KEY_BYTES];
+			uint32_t bytes;
+			const void *data;
+		} fenced;
+		struct { uint32_t run, origin, rank; uint64_t ticket; } modex;
+		struct {
+			uint32_t run, to;
+			int32_t rc;
+			uint32_t bytes;
+			uint64_t ticket;
+			const void *data;
+		} modex_answer;
+		struct { uint32_t run, rank, code; char text[LAUNCH_TEXT_BYTES]; } abort;
 	};
 };
 

@@ -101,6 +101,42 @@ Test(message, names_and_peers_come_back)
 	launch_writer_fini(&list);
 }
 
+Test(message, fences_and_requests_come_back)
+{
+	struct launch_message sent = { .type = LAUNCH_FENCE }, got;
+	struct launch_writer frame = { 0 };
+
+	sent.fence.run = 3;
+	sent.fence.count = 1;
+	sent.fence.data = "bytes";
+	sent.fence.bytes = 5;
+	strcpy(sent.fence.key, "all/1");
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_expect_eq(got.fence.run, 3);
+	cr_expect_str_eq(got.fence.key, "all/1");
+	cr_assert_eq(got.fence.bytes, 5);
+	cr_expect_arr_eq(got.fence.data, "bytes", 5);
+	launch_writer_fini(&frame);
+
+	sent = (struct launch_message){ .type = LAUNCH_MODEX_ANSWER };
+	sent.modex_answer.to = 7;
+	sent.modex_answer.rc = -ENOENT;
+	sent.modex_answer.ticket = UINT64_MAX;
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_expect_eq(got.modex_answer.to, 7);
+	cr_expect_eq(got.modex_answer.rc, -ENOENT);
+	cr_expect_eq(got.modex_answer.ticket, UINT64_MAX);
+	launch_writer_fini(&frame);
+
+	sent = (struct launch_message){ .type = LAUNCH_FENCE };
+	sent.fence.count = 1;
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG, "no key");
+	launch_writer_fini(&frame);
+}
+
 Test(message, every_truncation_is_refused)
 {
 	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };

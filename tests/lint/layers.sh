@@ -18,10 +18,11 @@ launcher/proto|dhow base keys
 launcher/place|dhow base
 launcher/sweep|dhow base
 launcher/wlm|dhow base proto keys place
+launcher/job|dhow base proto keys place wlm sweep
 launcher/pmi|dhow base proto keys
-launcher/server|dhow base proto keys
+launcher/server|dhow base proto keys place wlm sweep job
 launcher/node|dhow base proto keys pmi sweep
-launcher/cli|dhow base proto keys place wlm server sweep
+launcher/cli|dhow base proto keys place wlm job server sweep
 "
 
 # may FOLDER ALLOWED INCLUDE
