@@ -4,21 +4,24 @@
 set -u
 cd "$1" || exit 1
 
-code=$(find channels tcp hsta launcher bench tests -name '*.[ch]' 2>/dev/null | sort)
-text=$(find channels tcp hsta launcher bench tests .ci \( -name '*.sh' -o -name '*.cmake' \
+code=$(find channels tcp hsta launcher bench tests docs -name '*.[ch]' 2>/dev/null | sort)
+text=$(find channels tcp hsta launcher bench tests docs .ci \( -name '*.sh' -o -name '*.cmake' \
 	-o -name CMakeLists.txt -o -path .ci/run \) 2>/dev/null | sort)
+python=$(find channels tests docs -name '*.py' | sort)
 bad=$(mktemp) || exit 1
 trap 'rm -f "$bad"' EXIT
 
-for file in $code $text; do
+for file in $code $text $python; do
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
 		echo "$file:1: no SPDX line" >>"$bad"
+done
+for file in $code $python; do
+	expand "$file" | awk -v file="$file" 'length($0) > 100 {
+		print file ":" FNR ": " length($0) " columns (at most 100)" }' >>"$bad"
 done
 for file in $code; do
 	[ "$(head -n 1 "$file")" = '/* SPDX-License-Identifier: MIT */' ] ||
 		echo "$file:1: the first line is not the SPDX comment" >>"$bad"
-	expand "$file" | awk -v file="$file" 'length($0) > 100 {
-		print file ":" FNR ": " length($0) " columns (at most 100)" }' >>"$bad"
 done
 
 # Functions begin with `{` and end with `}` in the first column.
