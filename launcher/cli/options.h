@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cli/select.h"
+#include "wlm/wlm.h"
 
 struct launch_options {
 	uint32_t nodes;			/* 0 = all nodes of the source */
@@ -16,6 +17,7 @@ struct launch_options {
 	uint32_t timeout_s;		/* 0 = none */
 	uint32_t start_timeout_s;
 	uint64_t pool_bytes;		/* 0 = what the library takes */
+	struct launch_wlm_wishes sources;	/* where nodes come from, and which */
 	struct launch_wishes wishes;	/* transport, fabric, provider, NIC */
 	const char *security;		/* of links between nodes: mac, integrity or encrypt */
 	const char *wdir;		/* NULL = ours */

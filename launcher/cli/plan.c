@@ -19,24 +19,42 @@ static const char *plural(uint32_t count)
 	return count == 1 ? "" : "s";
 }
 
+/* The three readings of -n and -N differ from launcher to launcher: never guess. */
+static int too_many_nodes(const struct launch_options *options, const struct launch_plan *plan,
+			  struct base_err *reterr)
+{
+	uint32_t wanted = options->nodes, there = plan->hosts.count;
+
+	if (plan->source->same_machine)
+		base_err(reterr, -EINVAL, "-n %u: -n is NODES here, and there are %u (%s); for %u "
+			 "tasks on one node write -n 1 -N %u", wanted, there, plan->source->name,
+			 wanted, wanted);
+	else
+		base_err(reterr, -EINVAL, "-n is NODES here (%s has %u). For %u tasks in total "
+			 "write --ntasks %u; for %u nodes --nodes %u", plan->source->name, there,
+			 wanted, wanted, there, there);
+	return USAGE;
+}
+
 static int count_nodes(const struct launch_options *options, struct launch_plan *plan,
 		       struct base_err *reterr)
 {
-	uint32_t usual, most;
+	int rc;
 
-	plan->source = launch_wlm_find(NULL);
-	if (!plan->source || plan->source->nodes(&usual, &most, reterr) < 0)
-		return FAILED;
-	plan->nodes = options->nodes ? options->nodes : usual;
-	plan->tasks_per_node = options->tasks_per_node ? options->tasks_per_node : 1;
+	plan->source = launch_wlm_find(&options->sources, reterr);
+	if (!plan->source)
+		return options->sources.wlm ? USAGE : FAILED;
+	rc = launch_wlm_hosts(plan->source, &options->sources, options->nodes, &plan->hosts,
+			      reterr);
+	if (rc < 0)
+		return rc == -EINVAL ? USAGE : FAILED;
+	if (options->nodes > plan->hosts.count)
+		return too_many_nodes(options, plan, reterr);
+	plan->nodes = options->nodes ? options->nodes : plan->hosts.count;
+	plan->tasks_per_node = options->tasks_per_node ? options->tasks_per_node :
+			       plan->hosts.tasks_per_node ? plan->hosts.tasks_per_node : 1;
 	if (!options->tasks_per_node && options->ntasks && options->ntasks % plan->nodes == 0)
 		plan->tasks_per_node = options->ntasks / plan->nodes;
-	if (plan->nodes > most) {
-		base_err(reterr, -EINVAL, "-n %u: -n is NODES here, and there are %u (%s); for %u "
-			 "tasks on one node write -n 1 -N %u", plan->nodes, most,
-			 plan->source->name, plan->nodes, plan->nodes);
-		return USAGE;
-	}
 	if (options->ntasks && (uint64_t)plan->nodes * plan->tasks_per_node != options->ntasks) {
 		base_err(reterr, -EINVAL, "--ntasks %u does not agree with %u nodes x %u tasks = "
 			 "%llu tasks", options->ntasks, plan->nodes, plan->tasks_per_node,
@@ -211,6 +229,7 @@ int launch_plan_make(const struct launch_options *options, struct launch_plan *r
 
 void launch_plan_fini(struct launch_plan *plan)
 {
+	launch_hosts_fini(&plan->hosts);
 	free(plan->map);
 	free(plan->env);
 	plan->map = NULL;

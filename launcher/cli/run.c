@@ -14,7 +14,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { ITEMS = 5, ITEM_LINK = 0, ITEM_SIGNALS, ITEM_STDIN, ITEM_STDOUT, ITEM_STDERR };
+enum {
+	ITEMS = 6,
+	ITEM_LINK = 0, ITEM_SIGNALS, ITEM_CARRIERS, ITEM_STDIN, ITEM_STDOUT, ITEM_STDERR,
+};
 enum { INPUT_RETRY_MS = 500, FLUSH_LIMIT_MS = 200 };
 
 void launch_run_say(const struct run *run, const char *format, ...)
@@ -163,23 +166,21 @@ static long next_wait_ms(const struct run *run)
 	if (run->state == RUN_RUNNING && run->input_retry_ns > base_now_ns() &&
 	    run->input_retry_ns < limit_ns)
 		limit_ns = run->input_retry_ns;
-	for (uint32_t i = 0; i < run->plan->nodes; i++) {
-		const struct run_node *node = &run->nodes[i];
-
-		if (node->gone_ns && node->state < NODE_DONE &&
-		    node->gone_ns + RUN_GONE_MS * BASE_MS < limit_ns)
-			limit_ns = node->gone_ns + RUN_GONE_MS * BASE_MS;
-	}
 	return base_poll_ms(limit_ns);
 }
 
 static void loop(struct run *run)
 {
+	long carriers_ms = -1;
+
 	while (run->state != RUN_OVER) {
+		long wait_ms = next_wait_ms(run);
 		zmq_pollitem_t items[ITEMS] = {
 			[ITEM_LINK] = { .socket = launch_link_socket(run->link),
 					.events = ZMQ_POLLIN },
 			[ITEM_SIGNALS] = { .fd = run->signals, .events = ZMQ_POLLIN },
+			[ITEM_CARRIERS] = { .fd = launch_carriers_fd(run->carriers),
+					    .events = ZMQ_POLLIN },
 			[ITEM_STDIN] = { .fd = STDIN_FILENO,
 					 .events = wants_input(run) ? ZMQ_POLLIN : 0 },
 			[ITEM_STDOUT] = { .fd = STDOUT_FILENO, .events = ZMQ_POLLOUT },
@@ -194,10 +195,13 @@ static void loop(struct run *run)
 			items[ITEM_STDOUT] = items[--count];
 		if (!items[ITEM_STDIN].events)
 			items[ITEM_STDIN] = items[--count];
-		if (zmq_poll(items, count, next_wait_ms(run)) < 0 && errno != EINTR)
+		if (carriers_ms >= 0 && (wait_ms < 0 || carriers_ms < wait_ms))
+			wait_ms = carriers_ms;
+		if (zmq_poll(items, count, wait_ms) < 0 && errno != EINTR)
 			launch_run_stop(run, RUN_FAILED, "cannot wait: %s", zmq_strerror(errno));
 		launch_run_take_signals(run);
 		launch_run_hear(run);
+		carriers_ms = launch_carriers_step(run->carriers);
 		for (int i = ITEM_STDIN; i < count; i++)
 			if (items[i].revents && items[i].fd == STDIN_FILENO && wants_input(run))
 				read_input(run);
@@ -210,6 +214,8 @@ static void loop(struct run *run)
 static void close_run(struct run *run)
 {
 	launch_link_close(run->link, 0);
+	launch_boot_free(run->boot);
+	free(run->carrier_env);
 	launch_keys_free(run->server_keys);
 	launch_output_fini(&run->output[0]);
 	launch_output_fini(&run->output[1]);

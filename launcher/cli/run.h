@@ -15,13 +15,12 @@
 #include "cli/output.h"
 #include "cli/plan.h"
 #include "proto/link.h"
+#include "wlm/carriers.h"
 
 enum {
 	RUN_FAILED = 125,		/* exit code: dlaunch itself failed */
 	RUN_TIMED_OUT = 124,
 	RUN_STOP_LIMIT_MS = 1300,	/* from STOP until daemons are killed, too */
-	RUN_GONE_MS = 500,		/* for the last words of a daemon that has left */
-	RUN_LEAVE_MS = 1000,		/* for daemons that are done to leave */
 	RUN_TWICE_MS = 2000,		/* between two ^C that mean it */
 };
 
@@ -34,7 +33,7 @@ enum run_state {
 };
 
 enum run_node_state {
-	NODE_STARTED,	/* its daemon process exists */
+	NODE_STARTED,	/* its daemon is being started */
 	NODE_GREETED,	/* and has said hello */
 	NODE_READY,	/* segment and agent are up */
 	NODE_DONE,	/* nothing of the run is left on it */
@@ -43,10 +42,6 @@ enum run_node_state {
 
 struct run_node {
 	enum run_node_state state;
-	pid_t pid;			/* 0 = reaped */
-	int lifeline;
-	int status;			/* of waitpid(), when gone_ns is set */
-	uint64_t gone_ns;		/* 0 = its process runs */
 	uint32_t running, ended;
 	uint32_t owed_bytes;		/* output that was passed on but not yet told */
 	struct dhow_node_peer peer;
@@ -66,6 +61,10 @@ struct run {
 	int code;			/* exit code so far */
 	char reason[256];		/* why it was stopped; empty = it was not */
 
+	struct launch_boot *boot;	/* locked memory */
+	struct launch_carriers *carriers;	/* of the daemons */
+	char **carrier_env;
+	char owner_entry[64], tag_entry[64];	/* of their environment */
 	struct launch_link *link;
 	struct launch_keys *server_keys;
 	char tag[LAUNCH_TAG_BYTES];
@@ -103,6 +102,7 @@ void launch_run_start_timeout(struct run *run);
 void launch_run_hear(struct run *run);
 
 /* run_end.c */
+void launch_run_node_died(struct run *run, uint32_t node, const char *text);
 void launch_run_take_signals(struct run *run);
 /* Look at daemons that have left. Return: 1 when all nodes are done or dead. */
 int launch_run_check_nodes(struct run *run);

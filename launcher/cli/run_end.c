@@ -59,12 +59,8 @@ static void reap(struct run *run)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (uint32_t i = 0; i < run->plan->nodes; i++)
-			if (run->nodes[i].pid == pid) {
-				run->nodes[i].pid = 0;
-				run->nodes[i].status = status;
-				run->nodes[i].gone_ns = base_now_ns();
-			}
+		if (run->carriers)
+			launch_carriers_reaped(run->carriers, pid, status);
 }
 
 void launch_run_take_signals(struct run *run)
@@ -85,73 +81,29 @@ void launch_run_take_signals(struct run *run)
 	reap(run);
 }
 
-static void node_died(struct run *run, uint32_t number)
+void launch_run_node_died(struct run *run, uint32_t node, const char *text)
 {
 	struct launch_message dead = { .type = LAUNCH_PEER_DEAD };
-	struct run_node *node = &run->nodes[number];
-	int killed = WIFSIGNALED(node->status);
 
-	node->state = NODE_DEAD;
-	dead.node.node = number;
-	if (killed)
-		snprintf(dead.node.text, sizeof(dead.node.text),
-			 "daemon of node %u was killed by signal %d (%s)", number,
-			 WTERMSIG(node->status), strsignal(WTERMSIG(node->status)));
-	else
-		snprintf(dead.node.text, sizeof(dead.node.text),
-			 "daemon of node %u ended with exit code %d", number,
-			 WEXITSTATUS(node->status));
+	if (run->nodes[node].state >= NODE_DONE)
+		return;
+	run->nodes[node].state = NODE_DEAD;
+	launch_carriers_over(run->carriers, node);
+	dead.node.node = node;
+	snprintf(dead.node.text, sizeof(dead.node.text), "%s", text);
 	launch_run_send_all(run, &dead);
 	if (run->state == RUN_FINISHING)
 		run->state = RUN_RUNNING;	/* it was not the end yet */
-	launch_run_stop(run, RUN_FAILED, "%s, ending the run", dead.node.text);
+	launch_run_stop(run, RUN_FAILED, "%s, ending the run", text);
 }
 
 int launch_run_check_nodes(struct run *run)
 {
-	uint64_t now_ns = base_now_ns();
 	uint32_t over = 0;
 
-	for (uint32_t i = 0; i < run->plan->nodes; i++) {
-		struct run_node *node = &run->nodes[i];
-
-		/* One that left by itself may have said why: its words can still be on the way. */
-		if (node->gone_ns && node->state < NODE_DONE &&
-		    (WIFSIGNALED(node->status) || now_ns >= node->gone_ns + RUN_GONE_MS * BASE_MS))
-			node_died(run, i);
-		over += node->state >= NODE_DONE;
-	}
+	for (uint32_t i = 0; i < run->plan->nodes; i++)
+		over += run->nodes[i].state >= NODE_DONE;
 	return over == run->plan->nodes;
-}
-
-static uint32_t count_daemons(struct run *run)
-{
-	uint32_t count = 0;
-
-	reap(run);
-	for (uint32_t i = 0; i < run->plan->nodes; i++)
-		count += run->nodes[i].pid > 0;
-	return count;
-}
-
-static void end_daemons(struct run *run)
-{
-	uint64_t limit_ns = base_now_ns() + RUN_LEAVE_MS * BASE_MS;
-
-	for (uint32_t i = 0; i < run->plan->nodes; i++) {
-		struct run_node *node = &run->nodes[i];
-
-		if (node->pid > 0 && node->state != NODE_DONE)
-			kill(node->pid, SIGKILL);
-		if (node->lifeline >= 0)
-			close(node->lifeline);
-		node->lifeline = -1;
-	}
-	while (count_daemons(run) && base_now_ns() < limit_ns)
-		usleep(WAIT_US);
-	for (uint32_t i = 0; i < run->plan->nodes; i++)
-		if (run->nodes[i].pid > 0)
-			kill(run->nodes[i].pid, SIGKILL);
 }
 
 /* Two nets, see sweep.h. Children that were here before us are not ours to end: then, only the
@@ -163,7 +115,8 @@ void launch_run_clean_up(struct run *run)
 
 	if (!run->nodes || !*run->tag)
 		return;
-	end_daemons(run);
+	launch_carriers_close(run->carriers);
+	run->carriers = NULL;
 	for (int round = 0; !run->foreign_children && round < SWEEP_ROUNDS_MAX; round++) {
 		if (launch_sweep_children() == 0)
 			break;

@@ -25,6 +25,7 @@ static void hear_hello(struct run *run, uint32_t node, const struct launch_messa
 		base_log_warn("node %u: hello of another job, ignored", node);
 	else if (run->nodes[node].state == NODE_STARTED)
 		run->nodes[node].state = NODE_GREETED;
+	launch_carriers_greeted(run->carriers, node);
 }
 
 static void hear_ready(struct run *run, uint32_t node, const struct launch_message *message)
@@ -119,6 +120,7 @@ static void hear_done(struct run *run, uint32_t node, const struct launch_messag
 {
 	(void)message;
 	run->nodes[node].state = NODE_DONE;
+	launch_carriers_over(run->carriers, node);
 }
 
 static void hear_taken(struct run *run, uint32_t node, const struct launch_message *message)

@@ -45,59 +45,51 @@ static int open_signals(struct run *run, struct base_err *reterr)
 }
 
 /* Each daemon its own pair; the server lets in exactly these. */
-static int make_keys(struct run *run, struct launch_boot *boots, struct base_err *reterr)
+static int make_link(struct run *run, struct base_err *reterr)
 {
 	uint32_t nodes = run->plan->nodes;
 	uint8_t (*allowed)[LAUNCH_KEY_BYTES] = calloc(nodes, sizeof(*allowed));
-	int rc = allowed ? launch_keys_create(&run->server_keys) : -ENOMEM;
+	struct launch_keys *keys = launch_keys_alloc(sizeof(*keys));
+	char address[LAUNCH_ADDRESS_BYTES];
+	int rc = allowed && keys ? launch_keys_create(&run->server_keys) : -ENOMEM;
 
-	for (uint32_t i = 0; rc == 0 && i < nodes; i++) {
-		struct launch_keys *keys = NULL;
-
-		rc = launch_keys_create(&keys);
-		if (rc == 0) {
-			boots[i].keys = *keys;
-			memcpy(allowed[i], keys->public, LAUNCH_KEY_BYTES);
-		}
-		launch_keys_free(keys);
-	}
 	if (rc < 0)
 		base_err(reterr, rc, "no locked memory for keys (see ulimit -l)");
 	else
-		rc = launch_link_serve(run->plan->source->listen_address, run->server_keys,
+		rc = launch_wlm_address(run->plan->source, &run->options->sources,
+					&run->plan->hosts, address, reterr);
+	for (uint32_t i = 0; rc == 0 && i < nodes; i++) {
+		launch_keys_derive(run->boot->secret, i, keys);
+		memcpy(allowed[i], keys->public, LAUNCH_KEY_BYTES);
+	}
+	if (rc == 0)
+		rc = launch_link_serve(address, run->server_keys,
 				       (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, nodes,
 				       &run->link, reterr);
+	launch_keys_free(keys);
 	free(allowed);
 	return rc;
 }
 
-static void fill_boots(struct run *run, struct launch_boot *boots)
+static int fill_boot(struct run *run)
 {
 	const struct launch_plan *plan = run->plan;
-	uint8_t secret[LAUNCH_SECRET_BYTES];
+	struct launch_boot *boot = run->boot;
 
-	launch_keys_random(secret, sizeof(secret));
-	for (uint32_t i = 0; i < plan->nodes; i++) {
-		struct launch_boot *boot = &boots[i];
-
-		boot->job = run->job;
-		boot->node = i;
-		boot->nodes = plan->nodes;
-		boot->verbose = (uint32_t)plan->options->verbose;
-		boot->pool_bytes = plan->options->pool_bytes;
-		memcpy(boot->server, run->server_keys->public, sizeof(boot->server));
-		memcpy(boot->secret, secret, sizeof(boot->secret));
-		memcpy(boot->tag, run->tag, sizeof(boot->tag));
-		snprintf(boot->endpoint, sizeof(boot->endpoint), "%s",
-			 launch_link_endpoint(run->link));
-		snprintf(boot->agent, sizeof(boot->agent), "%s", plan->selection.agent);
-		plan->source->bind_address(i, boot->bind, sizeof(boot->bind));
-		snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->selection.fabric);
-		snprintf(boot->provider, sizeof(boot->provider), "%s", plan->selection.provider);
-		snprintf(boot->nic, sizeof(boot->nic), "%s", plan->selection.nic);
-		snprintf(boot->security, sizeof(boot->security), "%s", plan->options->security);
-	}
-	launch_keys_wipe(secret, sizeof(secret));
+	boot->job = run->job;
+	boot->nodes = plan->nodes;
+	boot->verbose = (uint32_t)plan->options->verbose;
+	boot->pool_bytes = plan->options->pool_bytes;
+	memcpy(boot->server, run->server_keys->public, sizeof(boot->server));
+	memcpy(boot->tag, run->tag, sizeof(boot->tag));
+	snprintf(boot->endpoint, sizeof(boot->endpoint), "%s", launch_link_endpoint(run->link));
+	snprintf(boot->agent, sizeof(boot->agent), "%s", plan->selection.agent);
+	snprintf(boot->fabric, sizeof(boot->fabric), "%s", plan->selection.fabric);
+	snprintf(boot->provider, sizeof(boot->provider), "%s", plan->selection.provider);
+	snprintf(boot->nic, sizeof(boot->nic), "%s", plan->selection.nic);
+	snprintf(boot->security, sizeof(boot->security), "%s", plan->options->security);
+	return launch_wlm_fill_boot(plan->source, &plan->options->sources, plan->hosts.host,
+				    plan->nodes, boot);
 }
 
 static void print_owner(char owner[OWNER_BYTES])
@@ -111,53 +103,64 @@ static int is_entry(const char *entry, const char *name)
 	return strncmp(entry, name, strlen(name)) == 0 && entry[strlen(name)] == '=';
 }
 
-static int start_daemons(struct run *run, const struct launch_boot *boots,
-			 struct base_err *reterr)
+static void hear_lost(void *arg, uint32_t node, const char *text)
 {
-	char owner[OWNER_BYTES], tag[OWNER_BYTES];
+	launch_run_node_died(arg, node, text);
+}
+
+static void hear_line(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", line);
+}
+
+static void hear_say(void *arg, const char *text)
+{
+	launch_run_say(arg, "%s", text);
+}
+
+static int start_daemons(struct run *run, struct base_err *reterr)
+{
+	const struct launch_carriers_hooks hooks = { run, hear_lost, hear_line, hear_say };
+	struct launch_carriers_spec spec = {
+		.source = run->plan->source,
+		.wishes = &run->options->sources,
+		.hosts = run->plan->hosts.host,
+		.nodes = run->plan->nodes,
+		.dhowd = run->plan->dhowd,
+		.boot = run->boot,
+		.tag = run->tag_entry,
+		.owner = run->owner_entry,
+	};
 	size_t count = 0, kept = 0;
 	char **env;
-	int rc = 0;
 
 	while (environ[count])
 		count++;
 	env = calloc(count + 3, sizeof(*env));
 	if (!env)
 		return base_err(reterr, -ENOMEM, "no memory for the environment");
-	print_owner(owner);
-	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_DAEMON_TAG, run->tag);
+	print_owner(run->owner_entry);
+	snprintf(run->tag_entry, sizeof(run->tag_entry), "%s=%s", LAUNCH_ENV_DAEMON_TAG, run->tag);
 	for (size_t i = 0; i < count; i++)
 		if (!is_entry(environ[i], LAUNCH_ENV_OWNER) &&
 		    !is_entry(environ[i], LAUNCH_ENV_DAEMON_TAG))
 			env[kept++] = environ[i];
-	env[kept++] = owner;
-	env[kept++] = tag;
-	for (uint32_t i = 0; rc == 0 && i < run->plan->nodes; i++) {
-		struct launch_started started;
-
-		rc = run->plan->source->start(run->plan->dhowd, &boots[i], env, &started, reterr);
-		if (rc < 0)
-			break;
-		run->nodes[i].pid = started.pid;
-		run->nodes[i].lifeline = started.lifeline;
-		launch_run_say(run, "node %u: daemon is pid %d", i, (int)started.pid);
-	}
-	free(env);
-	return rc;
+	env[kept++] = run->owner_entry;
+	env[kept++] = run->tag_entry;
+	spec.envp = run->carrier_env = env;
+	return launch_carriers_open(&spec, &hooks, &run->carriers, reterr);
 }
 
 int launch_run_open(struct run *run, struct base_err *reterr)
 {
 	uint32_t nodes = run->plan->nodes;
-	struct launch_boot *boots = NULL;
 	int rc;
 
 	run->nodes = calloc(nodes, sizeof(*run->nodes));
 	run->ranks = calloc(run->plan->ntasks, sizeof(*run->ranks));
 	if (!run->nodes || !run->ranks)
 		return base_err(reterr, -ENOMEM, "no memory for %u tasks", run->plan->ntasks);
-	for (uint32_t i = 0; i < nodes; i++)
-		run->nodes[i].lifeline = -1;
 	run->start_limit_ns = base_now_ns() +
 			      (uint64_t)run->options->start_timeout_s * 1000 * BASE_MS;
 	if ((rc = launch_keys_init(reterr)) < 0 || (rc = launch_link_check(reterr)) < 0 ||
@@ -167,15 +170,15 @@ int launch_run_open(struct run *run, struct base_err *reterr)
 	do
 		launch_keys_random(&run->job, sizeof(run->job));
 	while (!run->job);
-	boots = launch_keys_alloc(nodes * sizeof(*boots));
-	if (!boots)
+	run->boot = launch_keys_alloc(sizeof(*run->boot));
+	if (!run->boot)
 		return base_err(reterr, -ENOMEM, "no locked memory for keys (see ulimit -l)");
-	rc = make_keys(run, boots, reterr);
-	if (rc == 0) {
-		fill_boots(run, boots);
-		rc = start_daemons(run, boots, reterr);
-	}
-	launch_keys_free(boots);
+	launch_keys_random(run->boot->secret, sizeof(run->boot->secret));
+	rc = make_link(run, reterr);
+	if (rc == 0 && (rc = fill_boot(run)) < 0)
+		base_err(reterr, rc, "no memory for the start message");
+	if (rc == 0)
+		rc = start_daemons(run, reterr);
 	return rc;
 }
 
@@ -267,12 +270,14 @@ void launch_run_start_ranks(struct run *run)
 
 void launch_run_start_timeout(struct run *run)
 {
-	static const char *const missing[] = { [NODE_STARTED] = "its daemon does not answer",
-					       [NODE_GREETED] = "its agent is not up" };
+	char text[LAUNCH_CARRIER_TEXT_BYTES] = "its agent is not up";
 
-	for (uint32_t i = 0; i < run->plan->nodes; i++)
-		if (run->nodes[i].state < NODE_READY)
-			launch_run_stop(run, RUN_FAILED, "node %u did not come up within %u s: %s",
-					i, run->options->start_timeout_s,
-					missing[run->nodes[i].state]);
+	for (uint32_t i = 0; i < run->plan->nodes; i++) {
+		if (run->nodes[i].state >= NODE_READY)
+			continue;
+		if (run->nodes[i].state == NODE_STARTED)
+			launch_carriers_describe(run->carriers, i, text, sizeof(text));
+		launch_run_stop(run, RUN_FAILED, "node %u did not come up within %u s: %s", i,
+				run->options->start_timeout_s, text);
+	}
 }

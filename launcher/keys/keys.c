@@ -8,6 +8,7 @@
 
 _Static_assert(crypto_box_PUBLICKEYBYTES == LAUNCH_KEY_BYTES, "CURVE key");
 _Static_assert(crypto_box_SECRETKEYBYTES == LAUNCH_KEY_BYTES, "CURVE key");
+_Static_assert(crypto_kdf_KEYBYTES == LAUNCH_SECRET_BYTES, "secret of a job");
 
 int launch_keys_init(struct base_err *reterr)
 {
@@ -42,6 +43,17 @@ int launch_keys_create(struct launch_keys **ret_keys)
 	crypto_box_keypair(keys->public, keys->secret);
 	*ret_keys = keys;
 	return 0;
+}
+
+void launch_keys_derive(const uint8_t secret[LAUNCH_SECRET_BYTES], uint32_t node,
+			struct launch_keys *ret_keys)
+{
+	static const char context[crypto_kdf_CONTEXTBYTES] = "dhownode";
+	uint8_t seed[crypto_box_SEEDBYTES];
+
+	crypto_kdf_derive_from_key(seed, sizeof(seed), node, context, secret);
+	crypto_box_seed_keypair(ret_keys->public, ret_keys->secret, seed);
+	sodium_memzero(seed, sizeof(seed));
 }
 
 void launch_keys_random(void *buffer, unsigned long bytes)

@@ -27,6 +27,16 @@ void launch_keys_free(void *memory);
 /* A new pair; the caller owns it, launch_keys_free() ends it. Return: 0; -ENOMEM. */
 int launch_keys_create(struct launch_keys **ret_keys);
 
+/**
+ * launch_keys_derive - the pair of node @node in the job that has @secret.
+ *
+ * Every member of the job can compute the pair of every node, and so its public key: that is what
+ * lets one start message serve all nodes, and a daemon know its neighbours in the tree.
+ * @ret_keys: in locked memory.
+ */
+void launch_keys_derive(const uint8_t secret[LAUNCH_SECRET_BYTES], uint32_t node,
+			struct launch_keys *ret_keys);
+
 void launch_keys_random(void *buffer, unsigned long bytes);
 void launch_keys_wipe(void *buffer, unsigned long bytes);
 /* In constant time. Return: 1 equal, 0 not. */

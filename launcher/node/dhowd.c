@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "keys/keys.h"
 #include "node/daemon.h"
+#include "node/identity.h"
 
 enum { BOOT_TIMEOUT_MS = 10000 };
 
@@ -50,6 +51,19 @@ static void set_limits(struct rlimit *ret_core, struct rlimit *ret_files)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static const char node_option[] = "--node=";
+
+/* dlaunch alone calls us; there is no option that a person would want. */
+static const char *find_told(int argc, char **argv)
+{
+	size_t bytes = sizeof(node_option) - 1;
+
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], node_option, bytes) == 0)
+			return argv[i] + bytes;
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit core, files;
@@ -73,7 +87,8 @@ int main(int argc, char **argv)
 		base_err(&err, -ENOMEM, "no locked memory for keys (see ulimit -l)");
 		goto err_report;
 	}
-	if (launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, &err) < 0)
+	if (launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, &err) < 0 ||
+	    launch_identity_find(boot, find_told(argc, argv), &err) < 0)
 		goto err_report;
 	if (boot->verbose && !base_log_enabled(BASE_LOG_INFO))
 		base_log_set_level(BASE_LOG_INFO);
@@ -82,10 +97,10 @@ int main(int argc, char **argv)
 		goto err_report;
 	base_fd_set_nonblocking(lifeline, 1);
 	code = launch_daemon_run(boot, lifeline, &core, &files);
-	launch_keys_free(boot);
+	launch_boot_free(boot);
 	return code;
 err_report:
 	base_log_error("%s", err.text);
-	launch_keys_free(boot);
+	launch_boot_free(boot);
 	return 125;
 }

@@ -7,37 +7,81 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/err.h"
+#include "proto/address.h"
 #include "proto/boot.h"
+#include "wlm/hosts.h"
+#include "wlm/words.h"
 
-/* A daemon that was started, or the process here that stands for it (srun, ssh). */
-struct launch_started {
-	pid_t pid;
-	int lifeline;		/* write end of its stdin; closing it ends the daemon */
+enum { LAUNCH_REASON_BYTES = 160 };
+
+/* What the user said about nodes; NULL = nothing. */
+struct launch_wlm_wishes {
+	const char *wlm;		/* name of the source */
+	const char *hosts, *hostfile;	/* of ssh */
+	const char *nodelist, *exclude;	/* which of the nodes that there are */
+	const char *ssh;		/* command in place of ssh */
+	const char *dhowd;		/* path of dhowd on the other nodes */
+	const char *address;		/* of dlaunch: an address, or a network interface */
+};
+
+/* One process here that stands for the daemons of @count nodes from @first on. */
+struct launch_carry {
+	const struct launch_wlm_wishes *wishes;
+	const struct launch_host *hosts;	/* of the job, all of them */
+	uint32_t nodes;
+	uint32_t first, count;
+	const char *dhowd;		/* path */
+	const char *tag, *owner;	/* NAME=value: what a daemon must have in its environment */
+	const char *boot_file;		/* of a source with boot_by_file */
 };
 
 struct launch_wlm {
 	const char *name;
-	/* 1 if this source can be used here; else 0 and why not. */
-	int (*detect)(char *ret_reason, size_t room);
-	/* How many nodes it takes when not told, and at most. */
-	int (*nodes)(uint32_t *ret_default, uint32_t *ret_max, struct base_err *reterr);
-	/* Address that dlaunch's control socket is bound to. */
-	const char *listen_address;
-	/* Nodes share our file system and machine: programs can be checked before starting. */
-	int same_machine;
-	/* What the agent of a node binds to. */
-	void (*bind_address)(uint32_t node, char *ret_address, size_t room);
-	/* Start the daemon of node boot->node and hand it @boot. */
-	int (*start)(const char *dhowd, const struct launch_boot *boot, char *const *envp,
-		     struct launch_started *ret_started, struct base_err *reterr);
+	/* 1 if this source can be used here, else 0; and why. */
+	int (*detect)(const struct launch_wlm_wishes *wishes, char *ret_reason, size_t room);
+	/* The nodes there are. @wanted of them are asked for, 0 = not said: only a source that can
+	 * make as many as one likes looks at it. @ret_hosts is empty before, owned after. */
+	int (*hosts)(const struct launch_wlm_wishes *wishes, uint32_t wanted,
+		     struct launch_hosts *ret_hosts, struct base_err *reterr);
+	/* The command line that starts dhowd there. */
+	int (*command)(const struct launch_carry *carry, struct launch_words *ret_words,
+		       struct base_err *reterr);
+	int same_machine;	/* nodes are this machine: programs can be checked before */
+	int one_for_all;	/* one process carries all daemons, else one each */
+	uint32_t at_once;	/* how many of them may be coming up at the same time */
+	int passes_environment;	/* daemons get ours; else by the start message */
+	int boot_by_file;	/* no stdin reaches them */
+	uint32_t start_timeout_s;	/* for all nodes to come up, when not told */
 };
 
-/* The source named @name, or the first that detects itself for NULL. Return: NULL none. */
-const struct launch_wlm *launch_wlm_find(const char *name);
+/**
+ * launch_wlm_find - the source to use: the one that was named, or the first that detects itself.
+ *
+ * Return: NULL there is none of that name, or it cannot be used here; @reterr says why.
+ */
+const struct launch_wlm *launch_wlm_find(const struct launch_wlm_wishes *wishes,
+					 struct base_err *reterr);
+/* Row @index of the table, for people. Return: NULL behind the last. */
+const struct launch_wlm *launch_wlm_row(size_t index);
 
-extern const struct launch_wlm launch_wlm_local;
+/* The nodes of @source without those that --nodelist and --exclude leave out. Return: 0;
+ * -EINVAL the user is wrong; other negative errno. launch_hosts_fini() ends @ret_hosts. */
+int launch_wlm_hosts(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
+		     uint32_t wanted, struct launch_hosts *ret_hosts, struct base_err *reterr);
+
+/* Address of dlaunch's control socket: one that the nodes can reach. May ask the resolver. */
+int launch_wlm_address(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
+		       const struct launch_hosts *hosts, char ret_address[LAUNCH_ADDRESS_BYTES],
+		       struct base_err *reterr);
+
+/* Fill what the start message says of nodes: names, rule for addresses, environment. What it
+ * points to is owned by @boot, see launch_boot_free(). Return: 0; -ENOMEM. */
+int launch_wlm_fill_boot(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
+			 const struct launch_host *hosts, uint32_t nodes,
+			 struct launch_boot *boot);
+
+extern const struct launch_wlm launch_wlm_local, launch_wlm_slurm, launch_wlm_pbs, launch_wlm_ssh;
 
 #endif

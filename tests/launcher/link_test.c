@@ -137,6 +137,32 @@ Test(link, a_client_without_keys_is_refused)
 	zmq_ctx_term(context);
 }
 
+Test(link, derived_keys_let_a_daemon_in)
+{
+	uint8_t secret[LAUNCH_SECRET_BYTES], allowed[2][LAUNCH_KEY_BYTES];
+	struct launch_link *derived, *daemon;
+	struct launch_keys *keys = launch_keys_alloc(sizeof(*keys));
+	struct launch_message got, hello = { .type = LAUNCH_HELLO };
+
+	launch_keys_random(secret, sizeof(secret));
+	for (uint32_t i = 0; i < 2; i++) {
+		launch_keys_derive(secret, i, keys);
+		memcpy(allowed[i], keys->public, LAUNCH_KEY_BYTES);
+	}
+	cr_expect(!launch_keys_equal(allowed[0], allowed[1]));
+	cr_assert_eq(launch_link_serve("127.0.0.1", server_keys,
+				       (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, 2, &derived,
+				       NULL), 0);
+	cr_assert_eq(launch_link_connect(launch_link_endpoint(derived), 1, keys,
+					 server_keys->public, &daemon, NULL), 0);
+	hello.hello.node = 1;
+	cr_assert_eq(launch_link_send(daemon, 0, &hello), 0);
+	cr_expect_eq(receive(derived, WAIT_MS, &got), 1);
+	launch_link_close(daemon, 0);
+	launch_link_close(derived, 0);
+	launch_keys_free(keys);
+}
+
 /* Without its handler the socket lets nobody in: it fails closed. */
 Test(link, the_domain_is_enforced)
 {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/boot.h"
 #include "proto/message.h"
@@ -220,12 +221,15 @@ Test(message, strings_without_an_end_are_refused)
 
 Test(message, boot_comes_back_and_damage_is_refused)
 {
+	static char names[] = "nid1.hsn.site\0nid2\0nid3.hsn.site\0";
 	static struct launch_boot sent, got;
 	struct launch_writer frame = { 0 };
 
 	sent.job = 7;
-	sent.node = 1;
-	sent.nodes = 2;
+	sent.nodes = 3;
+	sent.bind_rule = LAUNCH_BIND_ROUTE;
+	sent.names = names;
+	sent.names_bytes = sizeof(names) - 1;
 	sent.pool_bytes = UINT64_C(1) << 40;
 	memset(sent.secret, 0x5a, sizeof(sent.secret));
 	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
@@ -239,6 +243,12 @@ Test(message, boot_comes_back_and_damage_is_refused)
 	cr_expect_str_eq(got.endpoint, sent.endpoint);
 	cr_expect_str_eq(got.provider, sent.provider);
 	cr_expect_str_eq(got.nic, sent.nic);
+	cr_expect_eq(launch_boot_find(&got, "nid2"), 1);
+	cr_expect_eq(launch_boot_find(&got, "nid3"), 2, "short for long");
+	cr_expect_eq(launch_boot_find(&got, "nid2.hsn.site"), 1, "long for short");
+	cr_expect_eq(launch_boot_find(&got, "nid"), -1);
+	cr_expect_eq(launch_boot_find(&got, "nid4"), -1);
+	free(got.names);
 	for (size_t bytes = 0; bytes < frame.used; bytes++) {
 		uint8_t *copy = malloc(bytes ? bytes : 1);
 
@@ -246,5 +256,44 @@ Test(message, boot_comes_back_and_damage_is_refused)
 		cr_expect_eq(launch_boot_decode(copy, bytes, &got), -EBADMSG);
 		free(copy);
 	}
+	sent.nodes = 2;		/* the table has three */
+	frame.used = 0;
+	cr_assert_eq(launch_boot_encode(&sent, &frame), 0);
+	cr_expect_eq(launch_boot_decode(frame.data, frame.used, &got), -EBADMSG);
 	launch_writer_fini(&frame);
+}
+
+/* Two names that differ behind the dot only: the short one says nothing. */
+Test(message, an_ambiguous_name_is_not_found)
+{
+	static char names[] = "a.x\0a.y\0a\0";
+	struct launch_boot boot = { .names = names, .names_bytes = 8 };
+
+	cr_expect_eq(launch_boot_find(&boot, "a"), -1);
+	cr_expect_eq(launch_boot_find(&boot, "a.y"), 1);
+	boot.names_bytes = sizeof(names) - 1;
+	cr_expect_eq(launch_boot_find(&boot, "a"), 2, "exactly one is meant");
+}
+
+Test(message, a_large_boot_fits_into_its_pipe)
+{
+	static struct launch_boot sent, got;
+	uint32_t bytes = 4096 * 64;
+	int in, lifeline;
+
+	cr_assert_eq(launch_keys_init(NULL), 0);
+	sent.nodes = 4096;
+	sent.bind_rule = LAUNCH_BIND_ROUTE;
+	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
+	sent.names = calloc(1, bytes);
+	sent.names_bytes = bytes;
+	for (uint32_t at = 0; at < bytes; at += 64)
+		memset(sent.names + at, 'a', 63);
+	cr_assert_eq(launch_boot_pipe(&sent, &in, &lifeline), 0);
+	cr_assert_eq(launch_boot_read(in, 1000, &got, NULL), 0);
+	cr_expect_arr_eq(got.names, sent.names, bytes);
+	free(got.names);
+	free(sent.names);
+	close(in);
+	close(lifeline);
 }
