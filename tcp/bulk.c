@@ -23,9 +23,10 @@ int tcp_memory_add(struct fabric *fabric, void *base, size_t bytes,
 {
 	struct fabric_memory *memory = malloc(sizeof(*memory));
 
-	(void)fabric;
 	if (!memory)
 		return -ENOMEM;
+	memory->fabric = fabric;
+	memory->fixed = 0;
 	memory->base = base;
 	memory->bytes = bytes;
 	*ret_memory = memory;
@@ -130,6 +131,7 @@ enum fabric_status tcp_fetch(struct fabric_offer *offer, struct fabric_memory *m
 	if (!note)
 		return FABRIC_AGAIN;
 	offer->op = op;
+	offer->memory = memory;
 	offer->into = memory->base + offset;
 	offer->got = 0;
 	peer->fetching++;

@@ -33,6 +33,7 @@ struct epoll_fabric {
 	int event_count, event_next; /* events[] not yet handled */
 	struct epoll_event events[EVENTS_MAX];
 	bool no_pwait2;
+	uint64_t calls; /* of the system, so far */
 };
 
 static struct epoll_fabric *epoll_of(struct fabric *fabric)
@@ -57,6 +58,7 @@ static int epoll_register(struct fabric_peer *peer, int what, bool out)
 				     .data.ptr = peer };
 
 	peer->want_out = out;
+	epoll_of(peer->fabric)->calls++;
 	if (epoll_ctl(epoll_of(peer->fabric)->epoll_fd, what, peer->fd, &event) < 0)
 		return -errno;
 	return 0;
@@ -108,6 +110,7 @@ static int epoll_open(const struct fabric_options *options, const struct fabric_
 		close(epoll->epoll_fd);
 		goto err_close;
 	}
+	ret_caps->calls = &epoll->calls;
 	*ret_fabric = &epoll->base;
 	return 0;
 err_close:
@@ -140,7 +143,10 @@ static int epoll_watch(struct fabric *fabric, int fd)
 static void epoll_send(struct fabric_peer *peer)
 {
 	for (int i = 0; i < SENDS_MAX && tcp_batch_build(peer) > 0; i++) {
-		ssize_t sent = sendmsg(peer->fd, &peer->batch.message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent;
+
+		epoll_of(peer->fabric)->calls++;
+		sent = sendmsg(peer->fd, &peer->batch.message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -192,6 +198,7 @@ static void epoll_receive(struct fabric_peer *peer, int budget)
 		message.msg_iovlen = (size_t)tcp_recv_where(peer, iov);
 		for (size_t k = 0; k < message.msg_iovlen; k++)
 			room += iov[k].iov_len;
+		epoll_of(fabric)->calls++;
 		came = recvmsg(peer->fd, &message, MSG_DONTWAIT);
 		if (came > 0) {
 			tcp_recv_arrived(peer, (size_t)came);
@@ -243,6 +250,7 @@ static int epoll_progress(struct fabric *fabric, int budget)
 	epoll_flush(fabric);
 	if (epoll->event_next == epoll->event_count) {
 		epoll->event_next = 0;
+		epoll->calls++;
 		epoll->event_count = epoll_wait(epoll->epoll_fd, epoll->events, EVENTS_MAX, 0);
 		if (epoll->event_count < 0) {
 			epoll->event_count = 0;
@@ -291,6 +299,7 @@ static enum fabric_status epoll_pause(struct fabric *fabric, uint64_t deadline_n
 	if (deadline_ns == 0 || tcp_has_news(fabric) || !base_list_empty(&fabric->dirty) ||
 	    epoll->event_next < epoll->event_count)
 		return FABRIC_OK;
+	epoll->calls++;
 	count = epoll_sleep(epoll, tcp_deadline(fabric, deadline_ns));
 	epoll->event_next = 0;
 	epoll->event_count = count > 0 ? count : 0;

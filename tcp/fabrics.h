@@ -3,6 +3,8 @@
 #ifndef TCP_FABRICS_H
 #define TCP_FABRICS_H
 
+#include <stdbool.h>
+
 #include "agent/fabric.h"
 
 extern const struct fabric_ops fabric_epoll;
@@ -15,6 +17,22 @@ struct tcp_fabric {
 	const struct fabric_ops *ops; /* NULL = not in this build */
 	const char *absent;	      /* why */
 };
+
+/* A part of a fabric that can be left out, as the kernel here has it. */
+struct tcp_feature {
+	const char *name, *what;
+	const char *since; /* of Linux */
+	bool standard;	   /* used when nobody says otherwise */
+	bool usable;
+	char why[64];	   /* it is not */
+};
+enum { TCP_FEATURES_MAX = 8 };
+
+/* Try what `uring` could use. Return: how many; 0: none, there is no io_uring. */
+int tcp_uring_features(struct tcp_feature ret_features[TCP_FEATURES_MAX]);
+
+/* Are these options of `uring`? 0; -EINVAL with a message in @why. */
+int tcp_tuning_check(const char *tuning, char *why, size_t why_bytes);
 
 /* In order of preference; ends with a NULL name. */
 extern const struct tcp_fabric tcp_fabrics[];

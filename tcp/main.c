@@ -28,6 +28,7 @@ struct settings {
 	const char *fabric;
 	const char *bind;
 	const char *security;
+	const char *uring;
 	bool list, json;
 };
 
@@ -35,6 +36,8 @@ static const struct argp_option settings_options[] = {
 	{ "fabric", 'f', "NAME", 0, "auto, uring or epoll; auto: the first that can run here", 0 },
 	{ "bind", 'b', "ADDRESS", 0, "numeric address to listen at [127.0.0.1]", 0 },
 	{ "security", 's', "LEVEL", 0, "of links: mac, integrity or encrypt [mac]", 0 },
+	{ "uring", 'u', "NAME=on|off,...", OPTION_HIDDEN,
+	  "what of io_uring is used; --list prints the names and what is standard", 0 },
 	{ "list", 'l', NULL, 0, "print the fabrics, and why one cannot be used", 0 },
 	{ "json", 'j', NULL, 0, "with --list: for programs", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -54,6 +57,9 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 	case 's':
 		settings->security = argument;
 		return 0;
+	case 'u':
+		settings->uring = argument;
+		return 0;
 	case 'l':
 		settings->list = true;
 		return 0;
@@ -70,16 +76,40 @@ static error_t settings_parse(int key, char *argument, struct argp_state *state)
 
 static int list(const struct fabric_options *options)
 {
+	struct tcp_feature features[TCP_FEATURES_MAX];
+	int count;
+
 	for (const struct tcp_fabric *fabric = tcp_fabrics; fabric->name; fabric++) {
 		char why[160] = "";
 		int rc = tcp_fabric_probe(fabric, options, why, sizeof(why));
 
 		printf("%-8s %s\n", fabric->name, rc == 0 ? "usable" : why);
 	}
+	count = tcp_uring_features(features);
+	for (int i = 0; i < count; i++)
+		printf("  uring %-10s %-3s  %s: %s%s\n", features[i].name,
+		       features[i].standard ? "on" : "off", features[i].what,
+		       features[i].usable ? "usable" : "not here: ", features[i].why);
 	return 0;
 }
 
 #ifdef DHOW_HAVE_JSON
+static json_t *features_json(void)
+{
+	struct tcp_feature features[TCP_FEATURES_MAX];
+	int count = tcp_uring_features(features);
+	json_t *list = json_array();
+
+	for (int i = 0; i < count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:b, s:s}", "name",
+						      features[i].name, "what", features[i].what,
+						      "since", features[i].since, "standard",
+						      features[i].standard, "usable",
+						      features[i].usable, "why",
+						      features[i].why));
+	return list;
+}
+
 /* As dhow-hsta does. */
 static int list_json(const struct fabric_options *options)
 {
@@ -90,8 +120,12 @@ static int list_json(const struct fabric_options *options)
 		char why[160] = "";
 		int usable = tcp_fabric_probe(fabric, options, why, sizeof(why)) == 0;
 
-		json_array_append_new(fabrics, json_pack("{s:s, s:b, s:s}", "name", fabric->name,
-							 "usable", usable, "why", why));
+		json_t *row = json_pack("{s:s, s:b, s:s}", "name", fabric->name, "usable", usable,
+					"why", why);
+
+		if (usable && strcmp(fabric->name, "uring") == 0)
+			json_object_set_new(row, "features", features_json());
+		json_array_append_new(fabrics, row);
 	}
 	report = json_pack("{s:s, s:s, s:o}", "agent", "dhow-tcp", "version", DHOW_VERSION,
 			   "fabrics", fabrics);
@@ -117,12 +151,13 @@ int main(int argc, char **argv)
 		.doc = "Agent of a node: moves messages to other nodes over TCP. "
 		       "Started by dhowd.\v"
 		       "DHOW_TCP_FABRIC in the environment is the default of --fabric, "
-		       "DHOW_SECURITY of --security, DHOW_LOG the level of messages (error, warn, "
+		       "DHOW_SECURITY of --security, DHOW_URING of --uring, DHOW_LOG the level of messages (error, warn, "
 		       "info, debug).",
 	};
 	const char *wanted = getenv("DHOW_TCP_FABRIC");
 	struct settings settings = { .fabric = wanted && *wanted ? wanted : "auto",
-				     .security = getenv("DHOW_SECURITY") };
+				     .security = getenv("DHOW_SECURITY"),
+				     .uring = getenv("DHOW_URING") };
 	struct fabric_options options = { 0 };
 	const struct fabric_ops *fabric;
 	char why[256];
@@ -132,6 +167,11 @@ int main(int argc, char **argv)
 	base_log_init("dhow-tcp");
 	argp_parse(&argp, argc, argv, 0, NULL, &settings);
 	options.bind = settings.bind;
+	options.tuning = settings.uring;
+	if (tcp_tuning_check(options.tuning, why, sizeof(why)) < 0) {
+		base_log_error("--uring: %s", why);
+		return EXIT_USAGE;
+	}
 	if (settings.list)
 		return settings.json ? list_json(&options) : list(&options);
 	fabric = tcp_fabric_choose(settings.fabric, &options, why, sizeof(why));

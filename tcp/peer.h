@@ -78,14 +78,17 @@ struct fabric_offer {
 	struct fabric_peer *peer;
 	struct fabric_op *op; /* set while its data comes */
 	uint8_t *into;
+	const struct fabric_memory *memory; /* of @into */
 	size_t bytes, got;
 	uint32_t id;
 	bool open;
 };
 
 struct fabric_memory {
+	struct fabric *fabric;
 	uint8_t *base;
 	size_t bytes;
+	unsigned fixed; /* the backend's; 0: not registered */
 };
 
 struct fabric_peer {
@@ -116,6 +119,8 @@ struct fabric_peer {
 	/* the backend's */
 	bool sending, receiving, multishot, cancelling, direct, want_out;
 	unsigned in_flight;
+	unsigned file; /* registered as; 0: not */
+	int sent;      /* by a zero-copy send that is not over */
 	struct msghdr recv_message;
 	struct iovec recv_iov[2];
 

@@ -9,6 +9,9 @@
  *
  * The ring belongs to the thread that opened it (SINGLE_ISSUER). Sockets are blocking:
  * io_uring waits by itself, and would not on non-blocking ones.
+ *
+ * A zero-copy send completes twice: sent, and read by the network. The batch and its bulk
+ * data are the kernel's until then.
  */
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +33,7 @@
 enum {
 	ACCEPTS_MAX = 16,	/* in one go, where there is no multishot accept */
 	COMPLETIONS_MAX = 1024, /* of one progress() */
+	FIXED_MIN = 16384,	/* bulk data that is received by itself, if its memory is known */
 	END_TRIES = 10000,	/* of 100 us: the kernel lets go of a shut socket at once */
 };
 
@@ -66,9 +70,13 @@ static int uring_probe(const struct fabric_options *options, char *why, size_t w
 {
 	struct uring_ring ring;
 	int rc = fabric_epoll.probe(options, why, why_bytes); /* the address, likewise */
+	struct uring_options wanted;
 
 	if (rc == 0)
-		rc = uring_ring_open(&ring, why, why_bytes);
+		rc = uring_options_parse(options ? options->tuning : NULL, &wanted, why,
+					 why_bytes);
+	if (rc == 0)
+		rc = uring_ring_open(&ring, &wanted, why, why_bytes);
 	if (rc == 0)
 		uring_ring_close(&ring);
 	return rc;
@@ -83,6 +91,27 @@ static struct io_uring_sqe *peer_sqe(struct fabric_peer *peer)
 	else
 		tcp_fail(peer, "the ring takes no more");
 	return sqe;
+}
+
+/* Name the peer's socket in @sqe, which is made up already. */
+static void use_file(struct fabric_peer *peer, struct io_uring_sqe *sqe)
+{
+	if (!peer->file)
+		return;
+	sqe->fd = (int)peer->file - 1;
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+/* The next bytes are bulk data for registered memory: straight into it. */
+static bool receive_fixed(struct fabric_peer *peer, struct io_uring_sqe *sqe)
+{
+	const struct fabric_memory *memory = peer->data_left ? peer->data->memory : NULL;
+
+	if (!memory || !memory->fixed || peer->data_left < FIXED_MIN)
+		return false;
+	io_uring_prep_read_fixed(sqe, peer->fd, peer->data->into + peer->data->got,
+				 (unsigned)peer->data_left, 0, (int)memory->fixed - 1);
+	return true;
 }
 
 static void receive_arm(struct fabric_peer *peer)
@@ -102,11 +131,12 @@ static void receive_arm(struct fabric_peer *peer)
 		io_uring_prep_recv_multishot(sqe, peer->fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
 		sqe->buf_group = URING_GROUP;
-	} else {
+	} else if (!receive_fixed(peer, sqe)) {
 		peer->recv_message = (struct msghdr){ .msg_iov = peer->recv_iov };
 		peer->recv_message.msg_iovlen = (size_t)tcp_recv_where(peer, peer->recv_iov);
 		io_uring_prep_recvmsg(sqe, peer->fd, &peer->recv_message, 0);
 	}
+	use_file(peer, sqe);
 	io_uring_sqe_set_data64(sqe, data_of(peer, URING_RECEIVE));
 }
 
@@ -117,6 +147,7 @@ static int uring_begin(struct fabric_peer *peer)
 
 	if (rc < 0)
 		return rc;
+	peer->file = uring_ring_file_add(&uring_of(peer->fabric)->ring, peer->fd);
 	if (peer->state == TCP_UP) {
 		receive_arm(peer);
 		return 0;
@@ -125,6 +156,7 @@ static int uring_begin(struct fabric_peer *peer)
 	if (!sqe)
 		return -ENOBUFS;
 	io_uring_prep_connect(sqe, peer->fd, &peer->address.any, tcp_address_bytes(&peer->address));
+	use_file(peer, sqe);
 	io_uring_sqe_set_data64(sqe, data_of(peer, URING_CONNECT));
 	return 0;
 }
@@ -156,14 +188,20 @@ static bool holds_memory(struct fabric_peer *peer)
 
 static void uring_end(struct fabric_peer *peer)
 {
-	struct uring_fabric *uring = uring_of(peer->fabric);
-	struct io_uring *io = &uring->ring.io;
+	struct uring_ring *ring = &uring_of(peer->fabric)->ring;
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
-	if (peer->in_flight == 0)
+	if (peer->in_flight == 0) {
+		uring_ring_file_del(ring, peer->file);
 		return;
+	}
 	/* Entries that name the descriptor must be in the kernel before its number is free. */
-	io_uring_submit(io);
+	uring_ring_submit(ring);
 	shutdown(peer->fd, SHUT_RDWR);
+	/* What is sent without a copy would be the network's until a dead peer times out. */
+	if (peer->sending && ring->on[URING_ZC])
+		(void)connect(peer->fd, &nobody, sizeof(nobody));
+	uring_ring_file_del(ring, peer->file);
 	/* Completions stay in the ring: we may be in the middle of handling them. */
 	for (int i = 0; holds_memory(peer); i++) {
 		if (i == END_TRIES) {
@@ -172,7 +210,7 @@ static void uring_end(struct fabric_peer *peer)
 		}
 		if (i > 0)
 			usleep(100);
-		io_uring_get_events(io);
+		io_uring_get_events(&ring->io);
 	}
 }
 
@@ -200,26 +238,50 @@ static void accept_arm(struct uring_fabric *uring)
 	uring->accept_armed = true;
 }
 
+/* What was asked for and is not there; and, for who looks closely, what is used. */
+static void tell_options(const struct uring_fabric *uring)
+{
+	char text[128] = "";
+	size_t at = 0;
+
+	for (int i = 0; i < URING_FEATURES; i++) {
+		const struct uring_feature_row *row = &uring_features[i];
+
+		if (uring->ring.on[i] && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, " %s", row->name);
+		if (*uring->ring.why_not[i])
+			base_log(row->standard ? BASE_LOG_INFO : BASE_LOG_WARN,
+				 "uring without %s: %s", row->name, uring->ring.why_not[i]);
+	}
+	base_log_info("uring with%s", at ? text : " nothing special");
+}
+
 static int uring_open(const struct fabric_options *options, const struct fabric_events *events,
 		      void *user, struct fabric **ret_fabric, struct fabric_caps *ret_caps)
 {
 	struct uring_fabric *uring = calloc(1, sizeof(*uring));
-	char why[128];
+	struct uring_options wanted;
+	char why[160];
 	int rc;
 
 	if (!uring)
 		return -ENOMEM;
+	rc = uring_options_parse(options ? options->tuning : NULL, &wanted, why, sizeof(why));
+	if (rc < 0)
+		goto err_free;
 	rc = tcp_open(&uring->base, &uring_backend, options, events, user, ret_caps);
 	if (rc < 0)
 		goto err_free;
 	rc = base_fd_set_nonblocking(uring->base.listen_fd, 0);
 	if (rc == 0)
-		rc = uring_ring_open(&uring->ring, why, sizeof(why));
+		rc = uring_ring_open(&uring->ring, &wanted, why, sizeof(why));
 	if (rc < 0)
 		goto err_close;
 	uring->watch_fd = -1;
+	ret_caps->calls = &uring->ring.calls;
+	tell_options(uring);
 	accept_arm(uring);
-	io_uring_submit(&uring->ring.io);
+	uring_ring_submit(&uring->ring);
 	*ret_fabric = &uring->base;
 	return 0;
 err_close:
@@ -261,12 +323,28 @@ static void accept_done(struct uring_fabric *uring, int res, unsigned flags)
 	}
 }
 
-static void send_done(struct fabric_peer *peer, int res)
+static void send_done(struct fabric_peer *peer, int res, unsigned flags)
 {
+	struct uring_ring *ring = &uring_of(peer->fabric)->ring;
+
+#ifdef IORING_CQE_F_NOTIF
+	if (flags & IORING_CQE_F_MORE) {
+		peer->sent = res;
+		return; /* the kernel tells when it has read what it sends */
+	}
+	if (flags & IORING_CQE_F_NOTIF)
+		res = peer->sent;
+#endif
 	peer->in_flight--;
 	peer->sending = false;
 	if (peer->closed)
 		return;
+	/* Pages that are sent from count as locked memory of the user. */
+	if (ring->on[URING_ZC] && (res == -ENOMEM || res == -ENOBUFS || res == -EOPNOTSUPP)) {
+		base_log_warn("uring without zc: %s", strerror(-res));
+		ring->on[URING_ZC] = false;
+		res = -EAGAIN;
+	}
 	/* A peer that failed is not told yet: what was sent is only accounted. */
 	if (res >= 0)
 		tcp_batch_sent(peer, (size_t)res);
@@ -330,7 +408,7 @@ static void dispatch(struct uring_fabric *uring, const struct io_uring_cqe *cqe)
 		receive_arm(peer);
 		break;
 	case URING_SEND:
-		send_done(peer, cqe->res);
+		send_done(peer, cqe->res, cqe->flags);
 		break;
 	case URING_RECEIVE:
 		receive_done(peer, cqe->res, cqe->flags);
@@ -338,6 +416,22 @@ static void dispatch(struct uring_fabric *uring, const struct io_uring_cqe *cqe)
 	default:
 		break;
 	}
+}
+
+static void send_arm(struct fabric_peer *peer, struct io_uring_sqe *sqe)
+{
+	/* WAITALL: the kernel sends the rest by itself when the socket was full. */
+	const int flags = MSG_NOSIGNAL | MSG_WAITALL;
+
+	io_uring_prep_sendmsg(sqe, peer->fd, &peer->batch.message, flags);
+#ifdef IORING_RECVSEND_FIXED_BUF
+	/* Frames are small and made anew: only bulk data is worth the second completion. */
+	if (uring_of(peer->fabric)->ring.on[URING_ZC] && peer->batch.chunk)
+		io_uring_prep_sendmsg_zc(sqe, peer->fd, &peer->batch.message, flags);
+#endif
+	use_file(peer, sqe);
+	io_uring_sqe_set_data64(sqe, data_of(peer, URING_SEND));
+	peer->sending = true;
 }
 
 /* Hand a batch of each peer that has one to the ring. */
@@ -354,13 +448,8 @@ static void uring_flush(struct uring_fabric *uring)
 		if (tcp_batch_build(peer) == 0)
 			continue;
 		sqe = peer_sqe(peer);
-		if (!sqe)
-			continue;
-		/* WAITALL: the kernel sends the rest by itself when the socket was full. */
-		io_uring_prep_sendmsg(sqe, peer->fd, &peer->batch.message,
-				      MSG_NOSIGNAL | MSG_WAITALL);
-		io_uring_sqe_set_data64(sqe, data_of(peer, URING_SEND));
-		peer->sending = true;
+		if (sqe)
+			send_arm(peer, sqe);
 	}
 }
 
@@ -394,8 +483,7 @@ static int uring_progress(struct fabric *fabric, int budget)
 	fabric->told = 0;
 	accept_arm(uring);
 	uring_flush(uring);
-	if (io_uring_sq_ready(&uring->ring.io) &&
-	    !harmless(io_uring_submit_and_get_events(&uring->ring.io)))
+	if (!harmless(uring_ring_turn(&uring->ring)))
 		return FABRIC_FATAL;
 	take_completions(uring, budget);
 	tcp_tell(fabric, budget);
@@ -433,23 +521,21 @@ static void watch_arm(struct uring_fabric *uring)
 static enum fabric_status uring_wait(struct fabric *fabric, uint64_t deadline_ns)
 {
 	struct uring_fabric *uring = uring_of(fabric);
-	struct io_uring *io = &uring->ring.io;
+	struct uring_ring *ring = &uring->ring;
 	struct __kernel_timespec left;
-	struct io_uring_cqe *cqe;
 	uint64_t now;
 	int rc;
 
 	accept_arm(uring);
 	uring_flush(uring);
-	if (deadline_ns == 0 || tcp_has_news(fabric) || io_uring_cq_ready(io) > 0)
-		return harmless(io_uring_submit(io)) ? FABRIC_OK : FABRIC_FATAL;
+	if (deadline_ns == 0 || tcp_has_news(fabric) || io_uring_cq_ready(&ring->io) > 0)
+		return harmless(uring_ring_turn(ring)) ? FABRIC_OK : FABRIC_FATAL;
 	watch_arm(uring);
 	deadline_ns = tcp_deadline(fabric, deadline_ns);
 	now = base_now_ns();
 	left.tv_sec = deadline_ns > now ? (long long)((deadline_ns - now) / 1000000000) : 0;
 	left.tv_nsec = deadline_ns > now ? (long long)((deadline_ns - now) % 1000000000) : 0;
-	rc = io_uring_submit_and_wait_timeout(io, &cqe, 1,
-					      deadline_ns == UINT64_MAX ? NULL : &left, NULL);
+	rc = uring_ring_sleep(ring, deadline_ns == UINT64_MAX ? NULL : &left);
 	return harmless(rc) ? FABRIC_OK : FABRIC_FATAL;
 }
 
@@ -457,7 +543,6 @@ static void uring_close(struct fabric *fabric)
 {
 	struct uring_fabric *uring = uring_of(fabric);
 	struct __kernel_timespec tick = { .tv_nsec = 10 * (long long)BASE_MS };
-	struct io_uring_cqe *cqe;
 
 	uring->closing = true;
 	base_list_for(node, &fabric->peers)
@@ -467,13 +552,29 @@ static void uring_close(struct fabric *fabric)
 		take_completions(uring, INT32_MAX);
 		tcp_reap(fabric);
 		if (!base_list_empty(&fabric->graves))
-			io_uring_submit_and_wait_timeout(&uring->ring.io, &cqe, 1, &tick, NULL);
+			uring_ring_sleep(&uring->ring, &tick);
 	}
 	uring_ring_close(&uring->ring);
 	if (uring->watch_fd >= 0)
 		close(uring->watch_fd);
 	tcp_close(fabric);
 	free(uring);
+}
+
+static int uring_memory_add(struct fabric *fabric, void *base, size_t bytes,
+			    struct fabric_memory **ret_memory)
+{
+	int rc = tcp_memory_add(fabric, base, bytes, ret_memory);
+
+	if (rc == 0)
+		(*ret_memory)->fixed = uring_ring_memory_add(&uring_of(fabric)->ring, base, bytes);
+	return rc;
+}
+
+static void uring_memory_del(struct fabric_memory *memory)
+{
+	uring_ring_memory_del(&uring_of(memory->fabric)->ring, memory->fixed);
+	tcp_memory_del(memory);
 }
 
 const struct fabric_ops fabric_uring = {
@@ -485,8 +586,8 @@ const struct fabric_ops fabric_uring = {
 	.peer_add = tcp_peer_add,
 	.peer_del = tcp_peer_del,
 	.peer_user = tcp_peer_user,
-	.memory_add = tcp_memory_add,
-	.memory_del = tcp_memory_del,
+	.memory_add = uring_memory_add,
+	.memory_del = uring_memory_del,
 	.slot = tcp_slot,
 	.frame = tcp_frame,
 	.bulk = tcp_bulk,

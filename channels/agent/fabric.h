@@ -40,6 +40,7 @@ struct fabric_caps {
 	size_t address_max;
 	unsigned knows_sender : 1;	/* frame events name the peer */
 	unsigned has_wait : 1;	/* wait() sleeps in the kernel; else a timed poll */
+	const uint64_t *calls;	/* system calls so far, good until close(); NULL: not counted */
 };
 
 struct fabric_options {
@@ -48,6 +49,7 @@ struct fabric_options {
 	const char *provider;	/* of libfabric or UCX, NULL = choose */
 	const char *auth;	/* "SERVICE:VNI" of Slingshot, NULL = from SLINGSHOT_* */
 	const char *traffic;	/* traffic class of Slingshot, NULL = from SLINGSHOT_TCS */
+	const char *tuning;	/* "NAME=on|off,..." of a fabric that has such; NULL = defaults */
 	uint32_t node;		/* of this agent, for messages */
 };
 

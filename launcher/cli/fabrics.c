@@ -109,6 +109,25 @@ static void print_providers(const json_t *row)
 	}
 }
 
+/* Parts that can be switched: what is used, and why one is not. */
+static void print_features(const json_t *row)
+{
+	json_t *feature;
+	size_t i;
+
+	json_array_foreach(json_object_get(row, "features"), i, feature) {
+		int usable = json_is_true(json_object_get(feature, "usable"));
+		int standard = json_is_true(json_object_get(feature, "standard"));
+
+		printf("  %-15s %-3s  %s", text_of(feature, "name"), usable ? "yes" : "no",
+		       text_of(feature, "what"));
+		if (!usable)
+			printf(", Linux %s: %s\n", text_of(feature, "since"), text_of(feature, "why"));
+		else
+			printf(", %s\n", standard ? "used" : "off: it did not help where measured");
+	}
+}
+
 void launch_fabrics_print(const json_t *list, const json_t *chosen)
 {
 	json_t *row;
@@ -127,6 +146,7 @@ void launch_fabrics_print(const json_t *list, const json_t *chosen)
 			printf(", version %s", text_of(row, "version"));
 		printf("%s%s\n", *text_of(row, "why") ? ": " : "", text_of(row, "why"));
 		print_providers(row);
+		print_features(row);
 		if (json_object_get(row, "transports")) {
 			printf("  %-15s     ", "transports");
 			print_words(json_object_get(row, "transports"));

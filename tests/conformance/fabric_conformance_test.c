@@ -20,10 +20,39 @@ static void run(const struct fabric_ops *ops, void (*body)(const struct fabric_o
 		run(ops, conformance_##name); \
 	}
 
+/* io_uring with all of it that goes together, with none of it, and with a kernel thread. */
+#define TUNED(suite, options_) \
+	static int suite##_open(const struct fabric_options *options, \
+				const struct fabric_events *events, void *user, \
+				struct fabric **ret_fabric, struct fabric_caps *ret_caps) \
+	{ \
+		struct fabric_options own = *options; \
+		own.tuning = options_; \
+		return tcp_fabrics[0].ops->open(&own, events, user, ret_fabric, ret_caps); \
+	} \
+	static const struct fabric_ops *suite##_ops(void) \
+	{ \
+		static struct fabric_ops ops; \
+		if (!tcp_fabrics[0].ops) \
+			return NULL; \
+		ops = *tcp_fabrics[0].ops; \
+		ops.open = suite##_open; \
+		return &ops; \
+	}
+TUNED(uring_all, "defer=on,multishot=on,files=on,zc=on,fixed=on")
+TUNED(uring_none, "defer=off,multishot=off,files=off,zc=off,fixed=off")
+TUNED(uring_sqpoll, "files=on,zc=on,fixed=on,sqpoll=on")
+
 #define MEM(name) CASE(mem, &fabric_mem, name)
 #define URING(name) CASE(uring, tcp_fabrics[0].ops, name)
+#define URING_ALL(name) CASE(uring_all, uring_all_ops(), name)
+#define URING_NONE(name) CASE(uring_none, uring_none_ops(), name)
+#define URING_SQPOLL(name) CASE(uring_sqpoll, uring_sqpoll_ops(), name)
 #define EPOLL(name) CASE(epoll, tcp_fabrics[1].ops, name)
 
 CONFORMANCE_CASES(MEM)
 CONFORMANCE_CASES(URING)
+CONFORMANCE_CASES(URING_ALL)
+CONFORMANCE_CASES(URING_NONE)
+CONFORMANCE_CASES(URING_SQPOLL)
 CONFORMANCE_CASES(EPOLL)

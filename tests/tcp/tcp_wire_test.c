@@ -117,3 +117,21 @@ Test(fabrics, io_uring_forbidden, .timeout = 10)
 	cr_assert_null(tcp_fabric_choose("uring", NULL, why, sizeof(why)));
 	cr_assert_not_null(strstr(why, "fabric uring cannot run here"));
 }
+
+Test(options, of_uring, .timeout = 10)
+{
+	static const char *const wrong[] = { "zc", "zc=", "zc=yes", "=on", ",zc=on",
+					     "zc=on,fast=on", "zc=onn", "sqpoll=on fixed=on" };
+	char why[160];
+
+	cr_assert_eq(tcp_tuning_check(NULL, why, sizeof(why)), 0);
+	cr_assert_eq(tcp_tuning_check("", why, sizeof(why)), 0);
+	cr_assert_eq(tcp_tuning_check("zc=on,multishot=off,sqpoll=on", why, sizeof(why)), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		if (!tcp_fabrics[0].ops)
+			continue; /* without io_uring nobody reads them */
+		cr_expect_eq(tcp_tuning_check(wrong[i], why, sizeof(why)), -EINVAL, "'%s'",
+			     wrong[i]);
+		cr_expect(strstr(why, "multishot"), "'%s' does not name what there is", why);
+	}
+}
