@@ -19,6 +19,7 @@
 #include "agent/core.h"
 #include "agent/link.h"
 #include "agent/request.h"
+#include "agent/status.h"
 #include "agent/stream.h"
 #include "agent/target.h"
 #include "base/log.h"
@@ -140,6 +141,7 @@ bool agent_turn(struct agent *agent, uint64_t *ret_next_ns)
 	next = agent_earlier(next, agent_pulls_pump(agent));
 	next = agent_earlier(next, serve_links(agent));
 	next = agent_earlier(next, agent_conns_timers(agent));
+	next = agent_earlier(next, agent_status_turn(agent));
 	agent_conns_reap(agent);
 	agent_targets_sweep(agent, false);
 	if (agent->stalled)
@@ -245,6 +247,7 @@ int agent_run(const struct fabric_ops *fabric, struct fabric_options *options,
 		return rc;
 	stop_bell = gateway_bell(agent->gateway);
 	sigaction(SIGTERM, &action, NULL);
+	agent_status_open(agent);
 	while (!stopped() && !agent_over(agent, &rc)) {
 		if (agent_turn(agent, &next) || spin(agent, &next))
 			continue;
@@ -254,6 +257,7 @@ int agent_run(const struct fabric_ops *fabric, struct fabric_options *options,
 	if (!agent->fatal && !stopped())
 		agent_flush(agent);
 	signal(SIGTERM, SIG_IGN);	/* the bell is closed now */
+	agent_status_close(agent);
 	agent_destroy(agent);
 	return rc;
 }

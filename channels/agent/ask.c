@@ -9,6 +9,7 @@
 #include "agent/link.h"
 #include "agent/note.h"
 #include "agent/request.h"
+#include "agent/trace.h"
 #include "base/log.h"
 
 struct agent_answer {		/* an answer with a message on its way into a block */
@@ -75,6 +76,8 @@ static void hand_over(struct agent_ask *ask, const struct agent_record *record,
 	uint32_t size = record->number > UINT32_MAX ? UINT32_MAX : (uint32_t)record->number;
 
 	message->header = record->header;
+	agent_trace(ask->link, "fetched from", ask->index, ask->serial, message->bytes,
+		    &record->header);
 	if (gateway_wanted(agent->gateway, ask->index, ask->serial)) {
 		gateway_answer(agent->gateway, ask->index, ask->serial, 0, size, message);
 		tell(ask->link, AGENT_DONE, ask->index, ask->serial, 0);

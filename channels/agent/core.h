@@ -219,6 +219,13 @@ struct agent_link {
 	struct agent_counters counters;
 };
 
+struct agent_status {		/* of who asks what links do, see status.h; 0: none */
+	int listener, client;
+	bool begun;
+	uint32_t next;			/* link to tell of */
+	uint64_t look_ns, until_ns;
+};
+
 struct agent {
 	const struct fabric_ops *ops;
 	struct fabric *fabric;
@@ -243,6 +250,8 @@ struct agent {
 	uint64_t news_ns;		/* when to listen to the daemon again */
 	uint64_t spin_ns;		/* how long it pays to look before sleeping */
 	bool may_spin;			/* more than one processor */
+	bool trace;			/* a line for each message */
+	struct agent_status status;
 
 	struct agent_peers peers;
 	struct agent_link *links;	/* [nodes] */

@@ -40,6 +40,11 @@ static void set_state(struct agent_link *link, enum agent_link_state state)
 	link->state = state;
 }
 
+const char *agent_link_state_name(const struct agent_link *link)
+{
+	return state_names[link->state];
+}
+
 int agent_links_init(struct agent *agent)
 {
 	base_list_init(&agent->active);

@@ -34,4 +34,7 @@ void agent_link_dead(struct agent_link *link, const char *why, bool report);
 void agent_link_pump(struct agent_link *link);
 uint64_t agent_link_timers(struct agent_link *link);
 
+/* "down", "connecting", "up" or "dead". */
+const char *agent_link_state_name(const struct agent_link *link);
+
 #endif

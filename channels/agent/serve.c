@@ -8,6 +8,7 @@
 #include "agent/credit.h"
 #include "agent/link.h"
 #include "agent/request.h"
+#include "agent/trace.h"
 #include "base/log.h"
 
 /* From here on a caller takes any size: its block can be handed over without a copy. */
@@ -258,6 +259,8 @@ static int write_answer(struct agent_todo *todo, struct agent_link *link)
 		record.header = serve->message.header;
 		record.payload = serve->message.data;
 		record.bytes = serve->message.bytes;
+		agent_trace(link, "answered to", serve->index, serve->serial, record.bytes,
+			    &record.header);
 		if (record.bytes > link->agent->eager_max)
 			return write_bulk(serve, &record);
 	}

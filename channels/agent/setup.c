@@ -20,6 +20,7 @@
 #include "agent/request.h"
 #include "agent/stream.h"
 #include "agent/target.h"
+#include "agent/trace.h"
 #include "base/log.h"
 
 enum { FRAME_MIN = 4608 };	/* what a slot of a channel holds at most must go eagerly */
@@ -155,6 +156,7 @@ int agent_create(const struct fabric_ops *fabric, const struct fabric_options *o
 	if (!agent)
 		return -ENOMEM;
 	agent->ops = fabric;
+	agent->trace = agent_trace_wanted();
 	init_lists(agent);
 	rc = set_level(agent, security);
 	if (!rc)

@@ -14,6 +14,7 @@
 #include "agent/credit.h"
 #include "agent/link.h"
 #include "agent/stream.h"
+#include "agent/trace.h"
 #include "base/log.h"
 
 static struct agent_in **place_of(struct agent_stream_in *stream, uint64_t number)
@@ -126,6 +127,8 @@ static int deposit(struct agent_stream_in *stream, struct dhow_message *block, c
 	}
 	stream->deposited++;
 	stream->link->counters.messages_received++;
+	agent_trace(stream->link, "deposited from", stream->index, stream->deposited, bytes,
+		    header);
 	stream->agent->worked = true;
 	if (stream->tells_received)
 		agent_in_remember(stream, stream->deposited, position);

@@ -16,6 +16,7 @@
 #include "agent/credit.h"
 #include "agent/link.h"
 #include "agent/stream.h"
+#include "agent/trace.h"
 #include "base/log.h"
 
 static void release_out(struct agent *agent, struct agent_out *out)
@@ -77,6 +78,8 @@ static int put_eager(struct agent_stream_out *stream, struct agent_record *recor
 	stream->eager_bytes += record->bytes;
 	stream->written = record->number;
 	stream->link->counters.messages_sent++;
+	agent_trace(stream->link, "sent to", stream->index, record->number, record->bytes,
+		    &record->header);
 	return 0;
 }
 
@@ -152,6 +155,8 @@ static int put_pending(struct agent_stream_out *stream, struct agent_out *out)
 	stream->written = out->number;
 	agent_bulk_send(stream->link, &out->bulk);
 	stream->link->counters.messages_sent++;
+	agent_trace(stream->link, "offered to", stream->index, out->number, out->message.bytes,
+		    &record.header);
 	return 0;
 }
 
