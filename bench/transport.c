@@ -20,13 +20,16 @@
 #include <unistd.h>
 
 #include "raw.h"
+#include "raw_zmq.h"
 #include "transport_link.h"
+#include "transport_veth.h"
 
 enum { PROCESSES = 4, CONFIG_BYTES = 112 };
 
 /* What dlaunch is told; NULL = it chooses. */
 struct wanted {
 	const char *transport, *fabric, *provider, *nic;
+	bool veth;			/* in two network namespaces, without dlaunch */
 };
 
 /* The baseline of this job: the library of the agents, or a TCP connection. */
@@ -42,6 +45,15 @@ RAW(rate)
 RAW(stream)
 RAW(wake)
 RAW(cpu)
+
+/* Not what lies below, but what a program would take instead. */
+static int zmq_rate(struct bench_run *run)
+{
+	const struct transport *transport = run->context;
+	const char *host = getenv(VETH_HOST);
+
+	return raw_zmq_rate(run, transport->fd, host ? host : "127.0.0.1");
+}
 
 #define ONEWAY(size) \
 	{ "oneway", "", size, "ns", 2, 0, false, transport_oneway, bare_oneway, 0 }
@@ -62,6 +74,9 @@ static const struct bench_case rows[] = {
 	RATE(64),
 	RATE12(8),
 	RATE12(64),
+#ifdef BENCH_RAW_ZMQ
+	{ "rate_zmq", "1flow ", 64, "M/s", 2, 0, true, transport_rate, zmq_rate, 0 },
+#endif
 	STREAM(65536),
 	STREAM(1048576),
 	{ "incast", "12to1 ", 65536, "GB/s", 2, 0, true, transport_incast, bare_stream, 0 },
@@ -87,6 +102,8 @@ static const struct argp_option option_table[] = {
 	{ "transport", 't', "NAME", 0, "tcp, hsta or auto: as dlaunch knows it", 1 },
 	{ "fabric", 'F', "NAME", 0, "uring, epoll, ofi or ucx", 1 },
 	{ "provider", 'p', "NAME", 0, "of hsta, e.g. 'tcp;ofi_rxm'", 1 },
+	{ "path", 'P', "NAME", 0, "loopback, or veth: tcp between two network namespaces; needs "
+	  "root [loopback]", 1 },
 	{ "nic", 'n', "DEVICE", 0, "of hsta, e.g. cxi0", 1 },
 	{ 0 }
 };
@@ -108,12 +125,17 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 	case 'n':
 		wanted->nic = arg;
 		return 0;
+	case 'P':
+		wanted->veth = strcmp(arg, "veth") == 0;
+		if (!wanted->veth && strcmp(arg, "loopback") != 0)
+			argp_error(state, "--path '%s': there are loopback and veth", arg);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* Replace this process by `dlaunch -n 2 -N 1 ... self args...`. Returns only on failure. */
+/* Replace this process by `dlaunch -n 2 -N 1 ... self args...`; or do without dlaunch. */
 static int relaunch(int argc, char **argv, const struct wanted *wanted)
 {
 	static char self[PATH_MAX], here[PATH_MAX], launcher[PATH_MAX + 32];
@@ -134,7 +156,12 @@ static int relaunch(int argc, char **argv, const struct wanted *wanted)
 	if (!args || bytes < 0)
 		return -ENOMEM;
 	memcpy(here, self, (size_t)bytes + 1);
-	snprintf(launcher, sizeof(launcher), "%s/../bin/dlaunch", dirname(here));
+	snprintf(launcher, sizeof(launcher), "%s/../bin/%s", dirname(here),
+		 wanted->veth ? "dhow-tcp" : "dlaunch");
+	if (wanted->veth) {
+		free(args);
+		return veth_run(argv, launcher, wanted->fabric);
+	}
 	args[count++] = launcher;
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		if (!options[i].value)
@@ -189,6 +216,14 @@ static int open_raw(struct bench_run *run, struct transport *transport)
 	return 0;
 }
 
+/* For the report: of this side's agent. */
+static const struct bench_agent *counted;
+
+static uint64_t count_calls(void)
+{
+	return bench_agent_calls(counted);
+}
+
 static int open_all(struct bench_run *run, struct transport *transport)
 {
 	bool is_tcp;
@@ -205,6 +240,9 @@ static int open_all(struct bench_run *run, struct transport *transport)
 			dhow_strerror(rc), dhow_error_text());
 		return rc;
 	}
+	counted = &transport->agent;
+	if (bench_agent_calls(counted) > 0)
+		run->calls = count_calls;
 	/* Two processes and two agents: fewer CPUs must stay shared. */
 	bench_pin(run, PROCESSES);
 	is_tcp = !strcmp(transport->agent.transport, "tcp");

@@ -18,7 +18,7 @@ if [ -x "$folder/../bin/dlaunch" ]; then
 	grep -q '"pigeon": unknown transport' "$work/err" || fail "the transport is not named"
 	expect 0 "$folder/transport" --transport tcp --fabric epoll --quick \
 		--filter 'rate 12flows,agent_cpu,wake' --json "$work/transport.json"
-	[ "$(grep -cE '"config": "(12flows )?loopback-epoll"' "$work/transport.json")" = 4 ] ||
+	[ "$(grep -cE '"config": "(12flows )?loopback-epoll-mac"' "$work/transport.json")" = 4 ] ||
 		fail "transport.json: not the 4 rows of epoll"
 	grep -qE '"(raw|median)": 0(\.0*)?,$' "$work/transport.json" && fail "transport.json: a figure is 0"
 fi
