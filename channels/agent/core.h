@@ -184,6 +184,7 @@ struct agent_link {
 	uint32_t fenced[AGENT_FENCED];
 	unsigned fenced_count;
 	bool lost;			/* was up and is not */
+	bool silent;			/* and that was reported */
 	bool warned;			/* damage is logged once */
 	bool level_warned;		/* and another level, too */
 	unsigned faults;

@@ -121,6 +121,18 @@ static uint64_t jitter(uint64_t ns)
 	return ns / 2 + randombytes_uniform((uint32_t)ns);
 }
 
+/* Say that the node is silent, or that it speaks again: once. Death is said elsewhere. */
+static void set_silent(struct agent_link *link, const char *why)
+{
+	struct agent *agent = link->agent;
+
+	if (link->silent == (why != NULL))
+		return;
+	link->silent = why != NULL;
+	gateway_node_state(agent->gateway, link->peer_node, why ? PEER_SILENT : PEER_ALIVE, why);
+	gateway_report_silent(agent->gateway, link->peer_node, why);
+}
+
 void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const char *why)
 {
 	uint64_t now = link->agent->now_ns;
@@ -148,9 +160,10 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 		link->refusals = 0;
 		link->backoff_ns = AGENT_RETRY_LOST_NS;
 		link->retry_ns = now + jitter(AGENT_RETRY_LOST_NS);
-		/* Silence is worth a warning: callers begin to feel it, and death is 7 s away. */
-		base_log(now - link->contact_ns >= AGENT_SILENT_NS ? BASE_LOG_WARN : BASE_LOG_INFO,
-			 "node %" PRIu32 ": connection lost: %s", link->peer_node, why);
+		base_log_info("node %" PRIu32 ": connection lost: %s", link->peer_node, why);
+		/* Callers begin to feel it, and death is 7 s away. */
+		if (now - link->contact_ns >= AGENT_SILENT_NS)
+			set_silent(link, why);
 		agent_link_watch(link);
 	}
 }
@@ -193,10 +206,10 @@ void agent_link_dead(struct agent_link *link, const char *why, bool report)
 		agent_conn_drop(link->out, why);
 	if (link->in)
 		agent_conn_drop(link->in, why);
-	link->lost = link->warned = false;
+	link->lost = link->warned = link->silent = false;
 	link->wanted_ns = 0;
 	link->faults = 0;
-	gateway_node_state(agent->gateway, link->peer_node, true, why);
+	gateway_node_state(agent->gateway, link->peer_node, PEER_DEAD, why);
 	end_epoch(link);
 	if (report)
 		gateway_report(agent->gateway, link->peer_node, why);
@@ -226,7 +239,8 @@ void agent_link_adopt(struct agent_link *link, struct agent_conn *conn)
 	if (link->out)
 		agent_conn_drop(link->out, "the other call counts");
 	if (link->state == AGENT_LINK_DEAD)
-		gateway_node_state(agent->gateway, link->peer_node, false, "");
+		gateway_node_state(agent->gateway, link->peer_node, PEER_ALIVE, "");
+	set_silent(link, NULL);
 	set_state(link, AGENT_LINK_UP);
 	link->peer_epoch = conn->peer_epoch;
 	link->contact_ns = link->sent_ns = agent->now_ns;
@@ -339,6 +353,8 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		agent_link_dead(link, "no contact for 10 s", true);
 		return now;
 	}
+	if (link->lost && now - link->contact_ns >= AGENT_CONTACT_NS)
+		set_silent(link, "no contact");
 	if (link->state == AGENT_LINK_DOWN && now >= link->retry_ns && !called(link, now)) {
 		if (agent_conn_connect(link) == 0 && link->out)
 			set_state(link, AGENT_LINK_CONNECTING);

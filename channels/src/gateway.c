@@ -307,7 +307,8 @@ void gateway_forget(struct dhow_gateway *gateway, uint32_t index)
 				      memory_order_release);
 }
 
-void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, bool dead, const char *why)
+void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, enum peer_state state,
+			const char *why)
 {
 	struct shm_node *at;
 
@@ -315,7 +316,7 @@ void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, bool dead, 
 		return;
 	at = &gateway->segment->nodes[node];
 	strncpy(at->why, why ? why : "", sizeof(at->why) - 1);
-	atomic_store_explicit(&at->dead, dead, memory_order_release);
+	atomic_store_explicit(&at->state, state, memory_order_release);
 }
 
 /* ---- requests ---- */
@@ -534,11 +535,22 @@ bool gateway_news(struct dhow_gateway *gateway, struct gateway_news *ret_news)
 	return true;
 }
 
+static void report(enum node_op op, uint32_t node, const char *why)
+{
+	struct node_request request = { .op = op, .value = node };
+
+	strncpy(request.name, why ? why : "", sizeof(request.name) - 1);
+	connection_tell(&request);
+}
+
 void gateway_report(struct dhow_gateway *gateway, uint32_t node, const char *why)
 {
-	struct node_request request = { .op = NODE_REPORT, .value = node };
-
 	(void)gateway;
-	strncpy(request.name, why, sizeof(request.name) - 1);
-	connection_tell(&request);
+	report(NODE_REPORT, node, why);
+}
+
+void gateway_report_silent(struct dhow_gateway *gateway, uint32_t node, const char *why)
+{
+	(void)gateway;
+	report(NODE_SILENT, node, why);
 }

@@ -101,8 +101,10 @@ void gateway_received(struct dhow_gateway *gateway, uint32_t index, uint64_t cou
 void gateway_fail(struct dhow_gateway *gateway, uint32_t index, int rc);
 /* After GATEWAY_CLOSE, when all is deposited or failed: the record may be used again. */
 void gateway_forget(struct dhow_gateway *gateway, uint32_t index);
-/* A node is dead (or alive again): names it in the callers' error text. */
-void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, bool dead, const char *why);
+enum peer_state { PEER_ALIVE, PEER_DEAD, PEER_SILENT };	/* SILENT: not dead yet */
+/* What a node is now: names it in the callers' error text. */
+void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, enum peer_state state,
+			const char *why);
 
 /* Read a request; false if its process is gone (drop it). */
 bool gateway_ask(struct dhow_gateway *gateway, uint32_t index, struct gateway_ask *ret_ask);
@@ -157,5 +159,7 @@ struct gateway_news {
 bool gateway_news(struct dhow_gateway *gateway, struct gateway_news *ret_news);
 /* Tell the daemon that a node cannot be reached. */
 void gateway_report(struct dhow_gateway *gateway, uint32_t node, const char *why);
+/* Tell the daemon that a node is silent; NULL: not any more. */
+void gateway_report_silent(struct dhow_gateway *gateway, uint32_t node, const char *why);
 
 #endif

@@ -165,7 +165,7 @@ _Static_assert(sizeof(struct shm_request) == LAYOUT_PAIR, "one pair of lines");
 
 /* written by: agent */
 struct shm_node {
-	_Atomic uint32_t dead;
+	_Atomic uint32_t state;	/* enum peer_state */
 	char why[60];
 };
 

@@ -327,6 +327,11 @@ static void client_request(struct dhow_node_service *service, struct client *cli
 			service->hooks.peer_down(service->hooks.arg, (uint32_t)request->value,
 						 request->name);
 		break;
+	case NODE_SILENT:
+		if (client == service->agent && service->hooks.peer_silent)
+			service->hooks.peer_silent(service->hooks.arg, (uint32_t)request->value,
+						   *request->name ? request->name : NULL);
+		break;
 	case NODE_BYE:
 		client->said_bye = true;
 		break;

@@ -13,7 +13,7 @@
 
 #include <dhow/node.h>
 
-enum { NODE_PROTOCOL = 0x44480001 };
+enum { NODE_PROTOCOL = 0x44480002 };
 
 enum node_op {
 	NODE_DOOR = 1,		/* on a door: + connection */
@@ -27,6 +27,7 @@ enum node_op {
 	NODE_NAME_GET,		/* value: wait in ms -> address */
 	NODE_NAME_DEL,
 	NODE_REPORT,		/* agent: node `value` cannot be reached, name: why; no reply */
+	NODE_SILENT,		/* agent: node `value` is silent, name: why; empty: it speaks again */
 	NODE_BYE,		/* no reply */
 };
 

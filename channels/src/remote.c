@@ -32,18 +32,17 @@ static int agent_down(struct segment *segment)
 static int say(struct segment *segment, const struct dhow_address *target, int rc)
 {
 	const struct shm_node *node = &segment->nodes[target->node % LAYOUT_NODES];
+	unsigned state = atomic_load_explicit(&node->state, memory_order_acquire);
 	char name[DHOW_ADDRESS_BYTES], why[sizeof(node->why)];
 
 	dhow_address_print(target, name);
-	if (rc == -EHOSTDOWN) {
-		memcpy(why, node->why, sizeof(why));
-		why[sizeof(why) - 1] = '\0';
+	memcpy(why, node->why, sizeof(why));
+	why[sizeof(why) - 1] = '\0';
+	if (rc == -EHOSTDOWN)
 		return dhow_fail(rc, "node %u is down: %s (channel %s)", target->node,
-				 atomic_load_explicit(&node->dead, memory_order_acquire) ?
-					 why :
-					 "it cannot be reached",
-				 name);
-	}
+				 state == PEER_DEAD ? why : "it cannot be reached", name);
+	if (rc == -ETIMEDOUT && state == PEER_SILENT)
+		return dhow_fail(rc, "channel %s: node %u is silent: %s", name, target->node, why);
 	if (rc == -EPIPE || rc == -ESTALE)
 		return dhow_fail(rc, "channel %s was destroyed", name);
 	return dhow_fail(rc, "channel %s: %s", name, dhow_strerror(rc));
@@ -164,8 +163,9 @@ static int wait_progress(struct dhow_channel *channel, _Atomic uint64_t *counter
 {
 	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
 	struct progress progress = { .channel = channel, .counter = counter, .wanted = wanted };
+	int rc = wait_until(&channel->habit, &stream->wait, deadline_ns, try_progress, &progress);
 
-	return wait_until(&channel->habit, &stream->wait, deadline_ns, try_progress, &progress);
+	return rc == -ETIMEDOUT ? say(channel->segment, &channel->address, rc) : rc;
 }
 
 static int push(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
@@ -355,7 +355,7 @@ int remote_ask(struct dhow_channel *channel, enum gateway_op op, uint32_t events
 		rc = wait_until(&channel->habit, &request->wait, grace, try_answer, &answer);
 	}
 	if (rc < 0 && withdraw(&answer))
-		return rc;
+		return rc == -ETIMEDOUT ? say(segment, &channel->address, rc) : rc;
 	rc = take_answer(channel, &answer, ret_events, ret_message);
 	return rc == -EAGAIN && deadline_ns ? -ETIMEDOUT : rc;
 }

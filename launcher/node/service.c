@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,21 @@ static void peer_down(void *arg, uint32_t node, const char *why)
 	launch_daemon_send(daemon, &message);
 }
 
+/* Worth a line, no more: what heals before it is dead goes on without loss. */
+static void peer_silent(void *arg, uint32_t node, const char *why)
+{
+	const struct daemon *daemon = arg;
+
+	if (daemon->state >= DAEMON_FINISHING)
+		return;
+	if (why)
+		base_log_warn("node %" PRIu32 ": node %" PRIu32 " is silent: %s; it counts as dead "
+			      "after 10 s", daemon->boot->node, node, why);
+	else
+		base_log_warn("node %" PRIu32 ": node %" PRIu32 " speaks again", daemon->boot->node,
+			      node);
+}
+
 int launch_daemon_service_open(struct daemon *daemon, struct base_err *reterr)
 {
 	const struct dhow_node_hooks hooks = {
@@ -82,6 +98,7 @@ int launch_daemon_service_open(struct daemon *daemon, struct base_err *reterr)
 		.agent_up = agent_up,
 		.agent_down = agent_down,
 		.peer_down = peer_down,
+		.peer_silent = peer_silent,
 	};
 	struct dhow_node_options options = {
 		.job = daemon->boot->job,

@@ -365,6 +365,29 @@ Test(agent, a_dead_node_fails_streams_and_requests)
 	no_leaks();
 }
 
+Test(agent, a_node_that_was_silent_speaks_again)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	struct agent *silent;
+
+	start(0);
+	start(1);
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	until(stream(0, 0)->deposited == 1, 3000);
+	silent = agents[1];
+	agents[1] = NULL;
+	cr_assert(send_one(0, 0, 1, 10));
+	until(fake_nodes[0].silent[1], 5000);
+	agents[1] = silent;
+	until(stream(0, 0)->deposited == 2, 5000);
+	cr_assert(!fake_nodes[0].silent[1] && fake_nodes[0].silences[1] == 1);
+	cr_assert(!fake_nodes[0].dead[1] && fake_nodes[0].reported[1] == 0);
+	expect(1, 0, 0, 10);
+	expect(1, 0, 1, 10);
+	no_leaks();
+}
+
 Test(agent, a_silent_node_is_found_and_fenced)
 {
 	struct dhow_address target = fake_channel(1, 0, 64);
@@ -377,6 +400,8 @@ Test(agent, a_silent_node_is_found_and_fenced)
 	until(stream(0, 0)->deposited == 1, 3000);
 	silent = agents[1];
 	agents[1] = NULL;		/* it hangs; its connections stay */
+	until(fake_nodes[0].silent[1], 5000);
+	cr_assert_not(stream(0, 0)->failed, "reported silent and dead at once");
 	until(stream(0, 0)->failed, 15000);
 	cr_assert_eq(stream(0, 0)->rc, -EHOSTDOWN);
 	agents[1] = silent;		/* and wakes, in the epoch that was declared dead */

@@ -564,10 +564,18 @@ void gateway_forget(struct dhow_gateway *gateway, uint32_t index)
 	gateway->streams[index].forgotten = true;
 }
 
-void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, bool dead, const char *why)
+void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, enum peer_state state,
+			const char *why)
 {
-	check(why);
-	gateway->dead[node] = dead;
+	check(why || state == PEER_ALIVE);
+	gateway->dead[node] = state == PEER_DEAD;
+}
+
+void gateway_report_silent(struct dhow_gateway *gateway, uint32_t node, const char *why)
+{
+	check(gateway->silent[node] == !why);
+	gateway->silent[node] = why != NULL;
+	gateway->silences[node] += why != NULL;
 }
 
 bool gateway_ask(struct dhow_gateway *gateway, uint32_t index, struct gateway_ask *ret_ask)

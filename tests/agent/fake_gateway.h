@@ -69,7 +69,8 @@ struct dhow_gateway {
 	struct dhow_node_peer self;
 	struct dhow_node_peer told[FAKE_NODES];
 	unsigned told_count;
-	bool dead[FAKE_NODES];
+	bool dead[FAKE_NODES], silent[FAKE_NODES];
+	unsigned silences[FAKE_NODES];	/* reported */
 	unsigned reported[FAKE_NODES];
 };
 

@@ -17,8 +17,8 @@ static bool await_deaths(struct fire_run *run, uint64_t cut)
 	double noticed[2], dead[2];
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct node_note *note = rig_await(&run->rig, i, NODE_LOG, "connection lost",
-							 cut, NOTICE_MS);
+		const struct node_note *note = rig_await(&run->rig, i, NODE_PEER_SILENT, "no", cut,
+							 NOTICE_MS);
 
 		if (!note)
 			return false;
@@ -32,7 +32,10 @@ static bool await_deaths(struct fire_run *run, uint64_t cut)
 			return false;
 		dead[i] = rig_ms(cut, note->at_ns);
 	}
-	fprintf(run->figures, "noticed after %.0f and %.0f ms, declared dead after %.0f and %.0f; ",
+	for (unsigned i = 0; i < 2; i++)
+		if (dead[i] <= noticed[i])
+			return rig_fail(&run->rig, "node %u: dead before it was reported silent", i);
+	fprintf(run->figures, "reported silent after %.0f and %.0f ms, declared dead after %.0f and %.0f; ",
 		noticed[0], noticed[1], dead[0], dead[1]);
 	return true;
 }

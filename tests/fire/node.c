@@ -71,6 +71,12 @@ static void on_peer_down(void *arg, uint32_t peer, const char *why)
 	tell_text(NODE_PEER_DOWN, peer, why);
 }
 
+static void on_peer_silent(void *arg, uint32_t peer, const char *why)
+{
+	(void)arg;
+	tell_text(NODE_PEER_SILENT, peer, why);
+}
+
 /* Names are not used, so nothing crosses between daemons. */
 static void on_name_request(void *arg, uint32_t to, const struct dhow_name_request *request)
 {
@@ -287,6 +293,7 @@ int node_run(const struct node_setup *setup)
 		.agent_up = on_agent_up,
 		.agent_down = on_agent_down,
 		.peer_down = on_peer_down,
+		.peer_silent = on_peer_silent,
 	};
 	struct dhow_node_options options = {
 		.job = 0xf12e, .node = setup->index, .nodes = setup->count, .pool_bytes = 32 << 20,

@@ -130,7 +130,7 @@ const struct node_note *rig_await(struct rig *rig, unsigned index, enum node_not
 void rig_dump(const struct rig *rig)
 {
 	static const char *const kinds[] = { "", "started", "agent up", "agent down", "peer down",
-					     "exited", "signalled", "log", "failed" };
+					     "exited", "signalled", "log", "silent", "failed" };
 	uint64_t first = UINT64_MAX;
 
 	for (unsigned i = 0; i < rig->count; i++)
