@@ -4,7 +4,7 @@
  *
  *	CONNECTING -> UP -> DOWN -> DELETED; any state may go to DOWN or DELETED.
  *
- * Young connections (not connected yet, or accepted and still silent) have five seconds.
+ * Young connections (not connected yet, or accepted and still silent) have two seconds.
  * The list of them is in order of their deadlines, because all get the same time.
  */
 #include <assert.h>

@@ -37,7 +37,7 @@ enum {
 	TCP_BATCH_BYTES = 262144,
 };
 /* To connect, or to say a first word. */
-#define TCP_YOUNG_NS UINT64_C(5000000000)
+#define TCP_YOUNG_NS UINT64_C(2000000000)
 
 enum tcp_state { TCP_CONNECTING, TCP_UP, TCP_DOWN, TCP_DELETED };
 

@@ -31,7 +31,7 @@
 #include "tcp/uring_ring.h"
 
 enum {
-	ACCEPTS_MAX = 16,	/* in one go, where there is no multishot accept */
+	ACCEPTS_MAX = 16,	/* in one go */
 	COMPLETIONS_MAX = 1024, /* of one progress() */
 	FIXED_MIN = 16384,	/* bulk data that is received by itself, if its memory is known */
 	END_TRIES = 10000,	/* of 100 us: the kernel lets go of a shut socket at once */
@@ -53,7 +53,7 @@ struct uring_fabric {
 	struct uring_ring ring;
 	int watch_fd; /* an epoll set, because a poll in the ring would keep a closed fd alive */
 	bool watch_armed, accept_armed, closing;
-	bool no_multishot_accept, no_multishot_receive;
+	bool no_multishot_receive;
 };
 
 static struct uring_fabric *uring_of(struct fabric *fabric)
@@ -229,11 +229,8 @@ static void accept_arm(struct uring_fabric *uring)
 	sqe = uring_ring_sqe(&uring->ring);
 	if (!sqe)
 		return;
-	if (uring->no_multishot_accept)
-		io_uring_prep_accept(sqe, uring->base.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	else
-		io_uring_prep_multishot_accept(sqe, uring->base.listen_fd, NULL, NULL,
-					       SOCK_CLOEXEC);
+	/* Not multishot: it would take connections, and descriptors, before we can refuse them. */
+	io_uring_prep_accept(sqe, uring->base.listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	io_uring_sqe_set_data64(sqe, URING_ACCEPT);
 	uring->accept_armed = true;
 }
@@ -305,19 +302,15 @@ static void accept_more(struct fabric *fabric)
 	}
 }
 
-static void accept_done(struct uring_fabric *uring, int res, unsigned flags)
+static void accept_done(struct uring_fabric *uring, int res)
 {
-	if (!(flags & IORING_CQE_F_MORE))
-		uring->accept_armed = false;
+	uring->accept_armed = false;
 	if (uring->closing) {
 		if (res >= 0)
 			close(res);
 	} else if (res >= 0) {
 		tcp_accepted(&uring->base, res);
-		if (uring->no_multishot_accept)
-			accept_more(&uring->base);
-	} else if (res == -EINVAL && !uring->no_multishot_accept) {
-		uring->no_multishot_accept = true; /* before Linux 5.19 */
+		accept_more(&uring->base);
 	} else {
 		tcp_accept_failed(&uring->base, res);
 	}
@@ -397,7 +390,7 @@ static void dispatch(struct uring_fabric *uring, const struct io_uring_cqe *cqe)
 
 	switch (what) {
 	case URING_ACCEPT:
-		accept_done(uring, cqe->res, cqe->flags);
+		accept_done(uring, cqe->res);
 		break;
 	case URING_WATCH:
 		uring->watch_armed = false;
