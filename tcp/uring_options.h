@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * uring_options.h - what of io_uring is used: each a switch, because what helps on one machine
- * harms on another. The defaults are those of docs/adr/0008-what-of-io-uring-is-used.md.
+ * harms on another. The defaults are those of docs/adr/0009-what-of-io-uring-is-used.md.
  */
 #ifndef TCP_URING_OPTIONS_H
 #define TCP_URING_OPTIONS_H
