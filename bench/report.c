@@ -65,8 +65,8 @@ void bench_report_print(const struct bench_report *report)
 		       row->calls < 0 ? "-" : figure(row->calls, e));
 	}
 	printf("ratio: 1 = as good as the raw baseline of the same run, larger = worse\n"
-	       "calls/op: system calls of the side that measures: for waiting and waking; of an agent:\n"
-	       "those of its fabric\n");
+	       "calls/op: system calls of the side that measures, for waiting and waking; for "
+	       "transport,\nthose of its agent's fabric\n");
 	fflush(stdout);
 }
 

@@ -75,7 +75,7 @@ static const struct bench_case rows[] = {
 	RATE12(8),
 	RATE12(64),
 #ifdef BENCH_RAW_ZMQ
-	{ "rate_zmq", "1flow ", 64, "M/s", 2, 0, true, transport_rate, zmq_rate, 0 },
+	{ "zeromq", "1flow ", 64, "M/s", 2, 0, true, transport_rate, zmq_rate, 0 },
 #endif
 	STREAM(65536),
 	STREAM(1048576),

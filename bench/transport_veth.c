@@ -91,7 +91,8 @@ static int configure(void)
 static int join(const pid_t pids[SIDES])
 {
 	char path[PATH_MAX], first[TEXT], second[TEXT];
-	char *argv[] = { (char[]){ "ip" }, (char[]){ "link" }, (char[]){ "add" }, (char[]){ DEVICE },
+	char *argv[] = { (char[]){ "ip" }, (char[]){ "link" }, (char[]){ "add" },
+			 (char[]){ DEVICE },
 			 (char[]){ "netns" }, first, (char[]){ "type" }, (char[]){ "veth" },
 			 (char[]){ "peer" }, (char[]){ "name" }, (char[]){ DEVICE },
 			 (char[]){ "netns" }, second, NULL };

@@ -151,8 +151,8 @@ int main(int argc, char **argv)
 		.doc = "Agent of a node: moves messages to other nodes over TCP. "
 		       "Started by dhowd.\v"
 		       "DHOW_TCP_FABRIC in the environment is the default of --fabric, "
-		       "DHOW_SECURITY of --security, DHOW_URING of --uring, DHOW_LOG the level of messages (error, warn, "
-		       "info, debug).",
+		       "DHOW_SECURITY of --security, DHOW_URING of --uring, DHOW_LOG the level of "
+		       "messages (error, warn, info, debug).",
 	};
 	const char *wanted = getenv("DHOW_TCP_FABRIC");
 	struct settings settings = { .fabric = wanted && *wanted ? wanted : "auto",

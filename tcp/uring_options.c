@@ -36,8 +36,8 @@ int uring_options_parse(const char *text, struct uring_options *ret_options, cha
 
 		if (which < 0 || !(on || (bytes == name + 4 &&
 					  memcmp(text + name, "=off", 4) == 0))) {
-			int at = snprintf(why, why_bytes, "'%.*s' is no option of uring: NAME=on or "
-					  "NAME=off, NAME one of", (int)bytes, text);
+			int at = snprintf(why, why_bytes, "'%.*s' is no option of uring: NAME=on "
+					  "or NAME=off, NAME one of", (int)bytes, text);
 
 			for (int i = 0; i < URING_FEATURES && at < (int)why_bytes; i++)
 				at += snprintf(why + at, why_bytes - (size_t)at, " %s",

@@ -27,7 +27,7 @@ enum node_op {
 	NODE_NAME_GET,		/* value: wait in ms -> address */
 	NODE_NAME_DEL,
 	NODE_REPORT,		/* agent: node `value` cannot be reached, name: why; no reply */
-	NODE_SILENT,		/* agent: node `value` is silent, name: why; empty: it speaks again */
+	NODE_SILENT,		/* agent: node `value` is silent, name: why; empty: not now */
 	NODE_BYE,		/* no reply */
 };
 

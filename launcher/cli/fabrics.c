@@ -122,7 +122,8 @@ static void print_features(const json_t *row)
 		printf("  %-15s %-3s  %s", text_of(feature, "name"), usable ? "yes" : "no",
 		       text_of(feature, "what"));
 		if (!usable)
-			printf(", Linux %s: %s\n", text_of(feature, "since"), text_of(feature, "why"));
+			printf(", Linux %s: %s\n", text_of(feature, "since"),
+			       text_of(feature, "why"));
 		else
 			printf(", %s\n", standard ? "used" : "off: it did not help where measured");
 	}

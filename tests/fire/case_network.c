@@ -34,8 +34,8 @@ static bool await_deaths(struct fire_run *run, uint64_t cut)
 	}
 	for (unsigned i = 0; i < 2; i++)
 		if (dead[i] <= noticed[i])
-			return rig_fail(&run->rig, "node %u: dead before it was reported silent", i);
-	fprintf(run->figures, "reported silent after %.0f and %.0f ms, declared dead after %.0f and %.0f; ",
+			return rig_fail(&run->rig, "node %u: dead before reported silent", i);
+	fprintf(run->figures, "reported silent after %.0f and %.0f ms, dead after %.0f and %.0f; ",
 		noticed[0], noticed[1], dead[0], dead[1]);
 	return true;
 }

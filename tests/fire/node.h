@@ -40,7 +40,7 @@ enum node_note_kind {
 	NODE_EXITED,		/* child @pid; @value: of waitpid() */
 	NODE_SIGNALLED,		/* child @pid */
 	NODE_LOG,		/* a line of the agent: @text */
-	NODE_PEER_SILENT,	/* our agent says that node @value is silent: @text; empty: not now */
+	NODE_PEER_SILENT,	/* our agent says: node @value is silent: @text; empty: not now */
 	NODE_FAILED,		/* @text */
 };
 
