@@ -106,8 +106,8 @@ static json_t *status_of(pid_t pid)
 	if (fd < 0)
 		return NULL;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&name,
-		    (socklen_t)((size_t)length + 1 + offsetof(struct sockaddr_un, sun_path))) == 0) {
+	length += (int)offsetof(struct sockaddr_un, sun_path) + 1;
+	if (connect(fd, (struct sockaddr *)&name, (socklen_t)length) == 0) {
 		bytes = recv(fd, text, sizeof(text), 0);
 		status = bytes > 0 ? json_loadb(text, (size_t)bytes, 0, NULL) : NULL;
 	}
