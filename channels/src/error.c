@@ -27,6 +27,7 @@ static const struct {
 	{ EHOSTUNREACH, DHOW_SCOPE_CALL, "no such node in this job" },
 	{ ENOMEM, DHOW_SCOPE_CALL, "not enough memory" },
 	{ ENFILE, DHOW_SCOPE_CALL, "a table of the node is full" },
+	{ EMFILE, DHOW_SCOPE_CALL, "too many open descriptors" },
 	{ EPROTOTYPE, DHOW_SCOPE_CALL, "channel, semaphore or barrier: it is of another kind" },
 	{ EOVERFLOW, DHOW_SCOPE_CALL, "more units than the semaphore's maximum" },
 	{ EOWNERDEAD, DHOW_SCOPE_CHANNEL, "a process that had the barrier open has died" },
