@@ -77,7 +77,9 @@ finish() {
 	exit $failed
 }
 
-bash tests/support/install.sh || { note install FAILED 0 "see above"; finish; }
+extra=""
+[ $mode = long ] && extra=--long
+bash tests/support/install.sh $extra || { note install FAILED 0 "see above"; finish; }
 
 if build ci; then
 	run ci build "test release" -LE long

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: MIT
 # install.sh - installs what building and testing need and this machine lacks (Debian, Ubuntu).
 # Does nothing, fast and without rights, where everything is there.
+#   --long  also what only the long tests and the comparison with others use
 set -u
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
 	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
+if [ "${1:-}" = --long ]; then
+	packages+=" doxygen libopenmpi-dev openmpi-bin"
+fi
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "install.sh: this is no Debian; wanted are the equivalents of:" $packages >&2

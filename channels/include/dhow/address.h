@@ -19,6 +19,7 @@ extern "C" {
 /* Room for any address string with its terminating zero, in bytes. */
 #define DHOW_ADDRESS_BYTES 64
 
+/* A channel's place; a value, to be copied and compared. */
 struct dhow_address {
 	uint32_t job;		/* job id: another job's channels are never reached */
 	uint32_t node;		/* home node, 0 to nodes-1 */

@@ -33,6 +33,7 @@ extern "C" {
 
 struct dhow_barrier;
 
+/* See dhow_barrier_state(). */
 struct dhow_barrier_state {
 	uint32_t parties;	/* as it was made */
 	uint32_t waiting;	/* that have arrived; when broken, until the reset */

@@ -51,6 +51,7 @@ struct dhow_channel_attr {
 	struct dhow_pool *pool;	/* where it lives, with its blocks; default: the node's */
 };
 
+/* See dhow_channel_stats(). */
 struct dhow_channel_stats {
 	uint64_t count;		/* messages waiting */
 	uint64_t bytes;		/* of payload, waiting */
@@ -58,8 +59,8 @@ struct dhow_channel_stats {
 	uint64_t received;	/* of those, done with */
 	uint64_t high_water;	/* most messages that waited at once; looked at now, when the
 				 * channel was found full and every 16th message */
-	uint32_t capacity;
-	uint32_t inline_bytes;
+	uint32_t capacity;	/* as it was made */
+	uint32_t inline_bytes;	/* as it was made */
 	uint32_t receivers_asleep;	/* threads in the kernel for a message, not spinning */
 	uint32_t senders_asleep;	/* for room, or until a message is received */
 	int is_shut;		/* see dhow_channel_shut() */

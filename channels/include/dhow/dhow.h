@@ -19,6 +19,7 @@
 extern "C" {
 #endif
 
+/* Of these headers; major.minor.patch. */
 #define DHOW_VERSION "0.1.0"
 
 /**

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* Flags of a header. */
 enum dhow_header_flag {
 	DHOW_URGENT = 1 << 8,	/* received before all that are not; urgent ones in their order */
 };
@@ -41,7 +42,7 @@ struct dhow_item {
 struct dhow_message {
 	void *data;		/* NULL if bytes is 0 and no block is held */
 	size_t bytes;		/* payload */
-	struct dhow_header header;
+	struct dhow_header header;	/* as it was sent, or is to be */
 	/* private to the library */
 	void *segment_;
 	uint32_t block_;

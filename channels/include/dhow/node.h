@@ -21,44 +21,52 @@
 extern "C" {
 #endif
 
+/* Sizes of a job's secret, and of the longest address of an agent. */
 #define DHOW_SECRET_BYTES 32
 #define DHOW_FABRIC_ADDRESS_BYTES 256
 
 struct dhow_node_service;
 
+/* What a node is, for dhow_node_create(). */
 struct dhow_node_options {
 	const char *socket;	/* `@abstract` or a path to listen at; NULL = doors only */
-	uint32_t job, node, nodes;
+	uint32_t job;		/* its id */
+	uint32_t node;		/* this one's number */
+	uint32_t nodes;		/* how many there are */
 	uint64_t pool_bytes;	/* default pool; 0 = 64 MiB */
 	uint8_t secret[DHOW_SECRET_BYTES];	/* of the job; given to the agent only */
 };
 
-/* A request to the directory on its way to the node that keeps the name. */
+/* Publish a name, look it up, take it back. */
 enum dhow_name_op { DHOW_NAME_PUT = 1, DHOW_NAME_GET, DHOW_NAME_DEL };
+
+/* A request to the directory on its way to the node that keeps the name. */
 struct dhow_name_request {
-	uint32_t op;
+	uint32_t op;		/* one of enum dhow_name_op */
 	uint32_t origin;	/* node that asked */
 	uint64_t ticket;	/* given back in the answer */
 	uint64_t wait_ms;	/* NAME_GET: how long the keeper may hold it */
-	char name[DHOW_NAME_MAX + 1];
-	char address[DHOW_ADDRESS_BYTES];
+	char name[DHOW_NAME_MAX + 1];		/* with a zero at the end */
+	char address[DHOW_ADDRESS_BYTES];	/* NAME_PUT: what it stands for */
 };
+
+/* The answer to a request. */
 struct dhow_name_answer {
-	uint64_t ticket;
+	uint64_t ticket;	/* of the request */
 	int32_t rc;		/* 0 or negative errno */
-	char address[DHOW_ADDRESS_BYTES];
+	char address[DHOW_ADDRESS_BYTES];	/* NAME_GET: what the name stands for */
 };
 
 /* How other nodes' agents are reached: an opaque fabric address. */
 struct dhow_node_peer {
-	uint32_t node;
+	uint32_t node;		/* its number */
 	uint32_t bytes;		/* of address */
-	uint8_t address[DHOW_FABRIC_ADDRESS_BYTES];
+	uint8_t address[DHOW_FABRIC_ADDRESS_BYTES];	/* of its agent */
 };
 
 /* Called from dhow_node_step() and the calls below; may call back into the service. */
 struct dhow_node_hooks {
-	void *arg;
+	void *arg;		/* handed to each of them */
 	/* carry @request to node @to, where dhow_node_name_request() is called with it */
 	void (*name_request)(void *arg, uint32_t to, const struct dhow_name_request *request);
 	/* carry @answer to node @to, where dhow_node_name_answer() is called with it */
@@ -73,9 +81,12 @@ struct dhow_node_hooks {
 	void (*peer_silent)(void *arg, uint32_t node, const char *why);
 };
 
-/* Return: 0; -ENOMEM; -EADDRINUSE; -EINVAL. Allocates and clears the node's segment. */
+/* Make a node's service: allocates and clears its segment. Return: 0; -ENOMEM; -EADDRINUSE;
+ * -EINVAL. */
 int dhow_node_create(const struct dhow_node_options *options, const struct dhow_node_hooks *hooks,
 		     struct dhow_node_service **ret_service);
+
+/* End it; clients find their daemon gone. */
 void dhow_node_destroy(struct dhow_node_service *service);
 
 /* An epoll descriptor; readable when dhow_node_step() has work. Owned by the service. */

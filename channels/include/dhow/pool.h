@@ -25,6 +25,7 @@ struct dhow_pool_attr {
 	int numa_node;		/* 1 + the node to prefer; default: where it is touched first */
 };
 
+/* See dhow_pool_stats(). */
 struct dhow_pool_stats {
 	uint64_t bytes;		/* that the pool can give out in all */
 	uint64_t free_bytes;	/* not given out; a moment's value */

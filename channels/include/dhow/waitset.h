@@ -39,6 +39,7 @@ extern "C" {
 
 struct dhow_waitset;
 
+/* What dhow_waitset_wait() reports of one member. */
 struct dhow_waitset_event {
 	struct dhow_channel *channel;	/* as it was added */
 	unsigned events;		/* mask of enum dhow_event, never 0 */
