@@ -34,6 +34,7 @@ struct epoll_fabric {
 	struct epoll_event events[EVENTS_MAX];
 	bool no_pwait2;
 	uint64_t calls; /* of the system, so far */
+	uint8_t arrived[TCP_RECV_BYTES];
 };
 
 static struct epoll_fabric *epoll_of(struct fabric *fabric)
@@ -187,21 +188,32 @@ static void epoll_flush(struct fabric *fabric)
 
 static void epoll_receive(struct fabric_peer *peer, int budget)
 {
+	struct epoll_fabric *epoll = epoll_of(peer->fabric);
 	struct fabric *fabric = peer->fabric;
 
 	for (int i = 0; i < RECVS_MAX && peer->state == TCP_UP && fabric->told < budget; i++) {
 		struct iovec iov[2];
 		struct msghdr message = { .msg_iov = iov };
+		/* Bulk data goes where it belongs; all else is looked at in one place. */
+		const bool direct = peer->data_left || peer->fetching;
 		size_t room = 0;
 		ssize_t came;
 
-		message.msg_iovlen = (size_t)tcp_recv_where(peer, iov);
+		if (direct) {
+			message.msg_iovlen = (size_t)tcp_recv_where(peer, iov);
+		} else {
+			iov[0] = (struct iovec){ epoll->arrived, sizeof(epoll->arrived) };
+			message.msg_iovlen = 1;
+		}
 		for (size_t k = 0; k < message.msg_iovlen; k++)
 			room += iov[k].iov_len;
-		epoll_of(fabric)->calls++;
+		epoll->calls++;
 		came = recvmsg(peer->fd, &message, MSG_DONTWAIT);
 		if (came > 0) {
-			tcp_recv_arrived(peer, (size_t)came);
+			if (direct)
+				tcp_recv_arrived(peer, (size_t)came);
+			else
+				tcp_recv_chunk(peer, epoll->arrived, (size_t)came);
 			/* Less than asked: the socket is empty, which a call would only confirm. */
 			if ((size_t)came < room)
 				return;

@@ -65,6 +65,7 @@ void tcp_close(struct fabric *fabric)
 	if (fabric->spare_fd >= 0)
 		close(fabric->spare_fd);
 	tcp_slots_free(fabric);
+	tcp_recvs_free(fabric);
 }
 
 int tcp_address(struct fabric *fabric, void *blob, size_t *bytes)
@@ -82,8 +83,7 @@ static struct fabric_peer *peer_create(struct fabric *fabric, int fd, enum tcp_s
 	peer = aligned_alloc(align, (sizeof(*peer) + align - 1) / align * align);
 	if (!peer)
 		return NULL;
-	/* The receive buffer stays untouched, so it takes no memory until it is used. */
-	memset(peer, 0, offsetof(struct fabric_peer, recv));
+	memset(peer, 0, sizeof(*peer));
 	peer->fabric = fabric;
 	peer->fd = fd;
 	peer->state = state;
@@ -352,6 +352,7 @@ void tcp_reap(struct fabric *fabric)
 			continue;
 		base_list_del(&peer->node);
 		fabric->peer_count--;
+		tcp_recv_end(peer);
 		free(peer);
 	}
 }

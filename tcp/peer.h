@@ -31,7 +31,8 @@ enum {
 	TCP_NOTES = 4 * TCP_BULK_SLOTS, /* control messages of a peer that are not sent yet */
 	TCP_SILENT_MAX = 64,	    /* accepted connections that have said nothing yet */
 	TCP_PEERS_MAX = 8192,
-	TCP_RECV_BYTES = 131072,    /* receive buffer of a peer: one message and more */
+	TCP_RECV_BYTES = 131072,    /* a receive buffer: one message and more */
+	TCP_RECVS_KEPT = 8,	    /* of them, when nobody needs them */
 	TCP_RECV_BULK_BYTES = 4096, /* read ahead while bulk data is due: it is copied twice */
 	TCP_BATCH_IOV = 66,	    /* 64 messages, and a chunk with its header */
 	TCP_BATCH_BYTES = 262144,
@@ -114,7 +115,7 @@ struct fabric_peer {
 	struct fabric_offer *data;
 	size_t data_left; /* of the current DATA */
 	size_t recv_used;
-	size_t recv_need; /* of the message that begins recv[], 0 = header not whole */
+	size_t recv_need; /* of the message that begins recv, 0 = header not whole */
 
 	/* the backend's */
 	bool sending, receiving, multishot, cancelling, direct, want_out;
@@ -127,7 +128,7 @@ struct fabric_peer {
 	uint32_t serial;
 	struct tcp_outgoing outgoing[TCP_BULK_SLOTS];
 	struct fabric_offer incoming[TCP_BULK_SLOTS];
-	uint8_t recv[TCP_RECV_BYTES];
+	uint8_t *recv; /* the beginning of a message; NULL: none is kept */
 };
 
 struct tcp_backend {
@@ -149,6 +150,8 @@ struct fabric {
 	struct base_list peers, graves, young, dirty, down;
 	struct base_list done; /* operations that completed and were not told */
 	struct tcp_item *free_slots, *free_notes;
+	void *free_recvs; /* a stack, linked through their first word */
+	unsigned free_recv_count;
 	void *chunks[TCP_SLOTS / 16];
 	unsigned chunk_count;
 	unsigned peer_count, silent;
@@ -181,12 +184,15 @@ bool tcp_batch_sent(struct fabric_peer *peer, size_t bytes);
 void tcp_send_discard(struct fabric_peer *peer);
 
 /* recv.c */
-/* Where the next bytes shall go: 1 or 2 vectors. */
+/* Where the next bytes shall go: 1 or 2 vectors. 0: no memory, the peer has failed. */
 int tcp_recv_where(struct fabric_peer *peer, struct iovec iov[2]);
 /* @bytes came there. */
 void tcp_recv_arrived(struct fabric_peer *peer, size_t bytes);
-/* Bytes came elsewhere. */
+/* Bytes came elsewhere, while nothing is received to where tcp_recv_where() said. */
 void tcp_recv_chunk(struct fabric_peer *peer, const uint8_t *data, size_t bytes);
+/* Nothing is received any more: give the buffer back. */
+void tcp_recv_end(struct fabric_peer *peer);
+void tcp_recvs_free(struct fabric *fabric);
 
 /* bulk.c */
 enum fabric_status tcp_bulk(struct fabric_peer *peer, const void *header, size_t header_bytes,

@@ -3,8 +3,12 @@
  * recv.c - from the socket to events. Frames are told from where they lie in a receive
  * buffer. Bulk data that was in the buffer already is copied to its place; the rest of it
  * is received there. A message that breaks the rules ends the connection at once.
+ *
+ * A peer has a buffer of its own only while the beginning of a message waits for the rest, or
+ * while it is received to directly: a thousand quiet peers take none.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tcp/peer.h"
@@ -12,6 +16,50 @@
 static size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+static bool recv_begin(struct fabric_peer *peer)
+{
+	struct fabric *fabric = peer->fabric;
+
+	if (peer->recv)
+		return true;
+	if (fabric->free_recvs) {
+		peer->recv = fabric->free_recvs;
+		memcpy(&fabric->free_recvs, peer->recv, sizeof(void *));
+		fabric->free_recv_count--;
+		return true;
+	}
+	peer->recv = malloc(TCP_RECV_BYTES);
+	if (!peer->recv)
+		tcp_fail(peer, "no memory to receive from it");
+	return peer->recv != NULL;
+}
+
+void tcp_recv_end(struct fabric_peer *peer)
+{
+	struct fabric *fabric = peer->fabric;
+
+	if (!peer->recv)
+		return;
+	if (fabric->free_recv_count < TCP_RECVS_KEPT) {
+		memcpy(peer->recv, &fabric->free_recvs, sizeof(void *));
+		fabric->free_recvs = peer->recv;
+		fabric->free_recv_count++;
+	} else {
+		free(peer->recv);
+	}
+	peer->recv = NULL;
+}
+
+void tcp_recvs_free(struct fabric *fabric)
+{
+	while (fabric->free_recvs) {
+		void *buffer = fabric->free_recvs;
+
+		memcpy(&fabric->free_recvs, buffer, sizeof(void *));
+		free(buffer);
+	}
 }
 
 static void dispatch(struct fabric_peer *peer, const struct tcp_wire *wire, const uint8_t *payload)
@@ -81,9 +129,11 @@ static size_t missing(const struct fabric_peer *peer)
 
 int tcp_recv_where(struct fabric_peer *peer, struct iovec iov[2])
 {
-	size_t room = sizeof(peer->recv) - peer->recv_used;
+	size_t room = TCP_RECV_BYTES - peer->recv_used;
 	int count = 0;
 
+	if (!recv_begin(peer))
+		return 0;
 	if (peer->data_left) {
 		assert(peer->recv_used == 0);
 		iov[count].iov_base = peer->data->into + peer->data->got;
@@ -95,7 +145,7 @@ int tcp_recv_where(struct fabric_peer *peer, struct iovec iov[2])
 		room = due > TCP_RECV_BULK_BYTES ? due : TCP_RECV_BULK_BYTES;
 	}
 	iov[count].iov_base = peer->recv + peer->recv_used;
-	iov[count++].iov_len = min_size(room, sizeof(peer->recv) - peer->recv_used);
+	iov[count++].iov_len = min_size(room, TCP_RECV_BYTES - peer->recv_used);
 	return count;
 }
 
@@ -124,6 +174,8 @@ void tcp_recv_chunk(struct fabric_peer *peer, const uint8_t *data, size_t bytes)
 			taken = parse(peer, data, bytes);
 			data += taken;
 			bytes -= taken;
+			if (bytes == 0 || peer->state != TCP_UP || !recv_begin(peer))
+				break;
 			/* What is left is less than a message, so it fits. */
 			memcpy(peer->recv, data, bytes);
 			peer->recv_used = bytes;
@@ -137,4 +189,6 @@ void tcp_recv_chunk(struct fabric_peer *peer, const uint8_t *data, size_t bytes)
 		if (parse(peer, peer->recv, peer->recv_used) > 0)
 			peer->recv_used = 0;
 	}
+	if (peer->recv_used == 0)
+		tcp_recv_end(peer);
 }

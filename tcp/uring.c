@@ -121,19 +121,20 @@ static void receive_arm(struct fabric_peer *peer)
 
 	if (peer->receiving || peer->state != TCP_UP)
 		return;
-	sqe = peer_sqe(peer);
+	peer->multishot = uring->ring.buffers && !uring->no_multishot_receive && !peer->fetching;
+	peer->direct = peer->data_left > 0;
+	peer->recv_message = (struct msghdr){ .msg_iov = peer->recv_iov };
+	if (!peer->multishot)
+		peer->recv_message.msg_iovlen = (size_t)tcp_recv_where(peer, peer->recv_iov);
+	sqe = peer->state == TCP_UP ? peer_sqe(peer) : NULL;
 	if (!sqe)
 		return;
 	peer->receiving = true;
-	peer->multishot = uring->ring.buffers && !uring->no_multishot_receive && !peer->fetching;
-	peer->direct = peer->data_left > 0;
 	if (peer->multishot) {
 		io_uring_prep_recv_multishot(sqe, peer->fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
 		sqe->buf_group = URING_GROUP;
 	} else if (!receive_fixed(peer, sqe)) {
-		peer->recv_message = (struct msghdr){ .msg_iov = peer->recv_iov };
-		peer->recv_message.msg_iovlen = (size_t)tcp_recv_where(peer, peer->recv_iov);
 		io_uring_prep_recvmsg(sqe, peer->fd, &peer->recv_message, 0);
 	}
 	use_file(peer, sqe);
