@@ -63,14 +63,18 @@ void agent_out_destroy(struct agent_stream_out *stream);
 
 /* --- the receiving side, stream_in.c and taken.c --- */
 
-struct agent_in {			/* a message that waits for its deposit */
-	struct agent_pull pull;		/* bulk only */
-	struct agent_stream_in *stream;	/* NULL: it ended */
-	bool is_bulk;
+/* A message that waits for its deposit. Many may; so what only large ones need is apart. */
+struct agent_in {
 	uint64_t number;
 	struct dhow_header header;
+	bool is_bulk;			/* it is the @in of an agent_in_bulk; else data is behind it */
 	size_t bytes;
-	char data[];
+};
+
+struct agent_in_bulk {
+	struct agent_in in;
+	struct agent_pull pull;
+	struct agent_stream_in *stream;	/* NULL: it ended */
 };
 
 struct agent_taken {
@@ -87,12 +91,12 @@ struct agent_stream_in {
 	uint32_t index, generation;
 	int rc;				/* broken for ever */
 	bool fail_told;
-	bool tells_received;		/* somebody waits for it */
+	bool tells_received;		/* somebody waits for it; then there is taken[] */
 	uint64_t deposited, deposited_told;
 	uint64_t received, received_told;
 	unsigned pulls;			/* payloads under way or ready */
 	struct agent_in *ring[GATEWAY_WINDOW];
-	struct agent_taken taken[GATEWAY_WINDOW];	/* deposited, not received */
+	struct agent_taken *taken;	/* [GATEWAY_WINDOW] deposited, not received; or NULL */
 	unsigned taken_first, taken_count;
 };
 

@@ -22,12 +22,21 @@ static struct agent_in **place_of(struct agent_stream_in *stream, uint64_t numbe
 	return &stream->ring[number % GATEWAY_WINDOW];
 }
 
+static struct agent_in_bulk *bulk_of(struct agent_in *in)
+{
+	return in->is_bulk ? base_list_entry(in, struct agent_in_bulk, in) : NULL;
+}
+
 static void release_in(struct agent *agent, struct agent_in *in)
 {
-	if (in->is_bulk)
-		agent_pull_end(&in->pull);
-	else
+	struct agent_in_bulk *bulk = bulk_of(in);
+
+	if (!bulk) {
 		agent_slab_put(&agent->slab, in);
+		return;
+	}
+	bulk->stream = NULL;
+	agent_pull_end(&bulk->pull);
 }
 
 static void purge(struct agent_stream_in *stream)
@@ -36,10 +45,8 @@ static void purge(struct agent_stream_in *stream)
 		struct agent_in *in = stream->ring[i];
 
 		stream->ring[i] = NULL;
-		if (in) {
-			in->stream = NULL;
+		if (in)
 			release_in(stream->agent, in);
-		}
 	}
 	stream->pulls = 0;
 	base_list_del(&stream->blocked);
@@ -66,6 +73,7 @@ static void destroy(struct agent_stream_in *stream)
 	base_list_del(&stream->todo.node);
 	base_list_del(&stream->untaken);
 	agent_target_put(agent, stream->target);
+	agent_slab_put(&agent->slab, stream->taken);
 	agent_slab_put(&agent->slab, stream);
 }
 
@@ -149,13 +157,14 @@ static void drain(struct agent_stream_in *stream)
 	while (!stream->rc && stream->target) {
 		struct agent_in **place = place_of(stream, stream->deposited + 1);
 		struct agent_in *in = *place;
+		struct agent_in_bulk *bulk = in ? bulk_of(in) : NULL;
 		int rc;
 
-		if (!in || (in->is_bulk && in->pull.state != AGENT_PULL_READY))
+		if (!in || (bulk && bulk->pull.state != AGENT_PULL_READY))
 			return;
-		rc = deposit(stream, in->is_bulk ? &in->pull.message : NULL,
-			     in->is_bulk ? in->pull.message.data : in->data, in->bytes,
-			     &in->header);
+		rc = bulk ? deposit(stream, &bulk->pull.message, bulk->pull.message.data, in->bytes,
+				    &in->header) :
+			    deposit(stream, NULL, in + 1, in->bytes, &in->header);
 		if (rc == -EAGAIN) {
 			block(stream);
 			return;
@@ -163,12 +172,11 @@ static void drain(struct agent_stream_in *stream)
 		if (rc)
 			return;
 		*place = NULL;
-		if (in->is_bulk) {
+		if (bulk) {
 			stream->pulls--;
 			/* given away */
-			memset(&in->pull.message, 0, sizeof(in->pull.message));
+			memset(&bulk->pull.message, 0, sizeof(bulk->pull.message));
 		}
-		in->stream = NULL;
 		release_in(stream->agent, in);
 	}
 }
@@ -240,6 +248,19 @@ static int expected(struct agent_stream_in *stream, uint64_t number)
 	return *place_of(stream, number) ? 1 : 0;
 }
 
+/* Does @record ask to be told when it is received? False: no memory, the stream is broken. */
+static bool note_wish(struct agent_stream_in *stream, const struct agent_record *record)
+{
+	if (!(record->events & 1) || stream->tells_received)
+		return true;
+	stream->taken = agent_slab_get(&stream->agent->slab,
+				       GATEWAY_WINDOW * sizeof(*stream->taken));
+	stream->tells_received = stream->taken != NULL;
+	if (!stream->taken)
+		break_stream(stream, -ENOMEM);
+	return stream->tells_received;
+}
+
 int agent_in_message(struct agent_link *link, const struct agent_record *record)
 {
 	struct agent_stream_in *stream;
@@ -251,7 +272,8 @@ int agent_in_message(struct agent_link *link, const struct agent_record *record)
 	rc = expected(stream, record->number);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	stream->tells_received |= record->events & 1;
+	if (!note_wish(stream, record))
+		return 0;
 	if (stream->target && record->number == stream->deposited + 1) {
 		rc = deposit(stream, NULL, record->payload, record->bytes, &record->header);
 		if (rc == 0)
@@ -264,13 +286,10 @@ int agent_in_message(struct agent_link *link, const struct agent_record *record)
 		break_stream(stream, -ENOMEM);
 		return 0;
 	}
-	memset(in, 0, sizeof(*in));
-	in->stream = stream;
-	in->number = record->number;
-	in->header = record->header;
-	in->bytes = record->bytes;
+	*in = (struct agent_in){ .number = record->number, .header = record->header,
+				 .bytes = record->bytes };
 	if (in->bytes)
-		memcpy(in->data, record->payload, in->bytes);
+		memcpy(in + 1, record->payload, in->bytes);
 	*place_of(stream, in->number) = in;
 	if (stream->target && base_list_empty(&stream->blocked) &&
 	    in->number == stream->deposited + 1)
@@ -290,32 +309,32 @@ int agent_in_close(struct agent_link *link, const struct agent_record *record)
 
 static bool may_pull(struct agent_pull *pull)
 {
-	struct agent_in *in = base_list_entry(pull, struct agent_in, pull);
+	struct agent_in_bulk *bulk = base_list_entry(pull, struct agent_in_bulk, pull);
 
-	return in->stream && (in->stream->pulls <= AGENT_FETCH_AHEAD ||
-			      in->number == in->stream->deposited + 1);
+	return bulk->stream && (bulk->stream->pulls <= AGENT_FETCH_AHEAD ||
+				bulk->in.number == bulk->stream->deposited + 1);
 }
 
 static void pulled(struct agent_pull *pull, int rc)
 {
-	struct agent_in *in = base_list_entry(pull, struct agent_in, pull);
-	struct agent_stream_in *stream = in->stream;
+	struct agent_in_bulk *bulk = base_list_entry(pull, struct agent_in_bulk, pull);
+	struct agent_stream_in *stream = bulk->stream;
 
 	if (rc == 0) {
 		drain(stream);
 		return;
 	}
 	/* lost with its connection: the place is free for the next offer */
-	*place_of(stream, in->number) = NULL;
+	*place_of(stream, bulk->in.number) = NULL;
 	stream->pulls--;
-	agent_slab_put(&pull->agent->slab, in);
+	agent_slab_put(&pull->agent->slab, bulk);
 	if (rc == -EMSGSIZE)
 		break_stream(stream, rc);
 }
 
 static void pull_released(struct agent_pull *pull)
 {
-	agent_slab_put(&pull->agent->slab, base_list_entry(pull, struct agent_in, pull));
+	agent_slab_put(&pull->agent->slab, base_list_entry(pull, struct agent_in_bulk, pull));
 }
 
 int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
@@ -323,7 +342,7 @@ int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
 {
 	struct agent_link *link = conn->link;
 	struct agent_stream_in *stream;
-	struct agent_in *in;
+	struct agent_in_bulk *bulk;
 	int rc = find(link, record, &stream);
 
 	if (!rc)
@@ -334,25 +353,22 @@ int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
 		link->agent->ops->drop(offer);
 		return 0;
 	}
-	stream->tells_received |= record->events & 1;
-	in = agent_slab_get(&link->agent->slab, sizeof(*in));
-	if (!in) {
+	bulk = note_wish(stream, record) ? agent_slab_get(&link->agent->slab, sizeof(*bulk)) : NULL;
+	if (!bulk) {
 		link->agent->ops->drop(offer);
 		break_stream(stream, -ENOMEM);
 		return 0;
 	}
-	memset(in, 0, sizeof(*in));
-	in->stream = stream;
-	in->is_bulk = true;
-	in->number = record->number;
-	in->header = record->header;
-	in->bytes = record->total;
-	in->pull.may = may_pull;
-	in->pull.done = pulled;
-	in->pull.release = pull_released;
-	*place_of(stream, in->number) = in;
+	memset(bulk, 0, sizeof(*bulk));
+	bulk->in = (struct agent_in){ .number = record->number, .header = record->header,
+				      .is_bulk = true, .bytes = record->total };
+	bulk->stream = stream;
+	bulk->pull.may = may_pull;
+	bulk->pull.done = pulled;
+	bulk->pull.release = pull_released;
+	*place_of(stream, bulk->in.number) = &bulk->in;
 	stream->pulls++;
-	agent_pull_start(&in->pull, conn, record, offer);
+	agent_pull_start(&bulk->pull, conn, record, offer);
 	return 0;
 }
 
