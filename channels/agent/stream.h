@@ -67,7 +67,7 @@ void agent_out_destroy(struct agent_stream_out *stream);
 struct agent_in {
 	uint64_t number;
 	struct dhow_header header;
-	bool is_bulk;			/* it is the @in of an agent_in_bulk; else data is behind it */
+	bool is_bulk;			/* in an agent_in_bulk; else data is behind it */
 	size_t bytes;
 };
 
