@@ -199,6 +199,8 @@ static int ON_OWN_STACK child(void *arg)
 	place_fds(birth);
 	if (spec->set_umask)
 		umask(spec->umask);
+	if (spec->cpus && sched_setaffinity(0, spec->cpus_bytes, spec->cpus) < 0)
+		fail(birth, "take the CPUs");
 	if (spec->core)
 		setrlimit(RLIMIT_CORE, spec->core);
 	if (spec->files)

@@ -8,6 +8,7 @@
 #ifndef BASE_SPAWN_H
 #define BASE_SPAWN_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -39,6 +40,8 @@ struct base_spawn {
 	mode_t umask;
 	const struct rlimit *core;	/* RLIMIT_CORE of the child; NULL = ours */
 	const struct rlimit *files;	/* RLIMIT_NOFILE of the child; NULL = ours */
+	const cpu_set_t *cpus;		/* that it may run on; NULL = ours */
+	size_t cpus_bytes;
 };
 
 /**

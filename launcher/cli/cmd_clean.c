@@ -33,9 +33,10 @@ static int owner_lives(const char *owner)
 /* Which tag variable a process of a dead run carries. Return: NULL it is none. */
 static const char *dead_run(pid_t pid, char tag[VALUE_BYTES], char owner[VALUE_BYTES])
 {
-	static const char *const names[] = { LAUNCH_ENV_RUN_TAG, LAUNCH_ENV_DAEMON_TAG };
+	static const char *const names[] = { LAUNCH_ENV_RUN_TAG, LAUNCH_ENV_JOB_TAG,
+					     LAUNCH_ENV_DAEMON_TAG };
 
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (launch_sweep_env(pid, names[i], tag, VALUE_BYTES) == 0 &&
 		    launch_sweep_env(pid, LAUNCH_ENV_OWNER, owner, VALUE_BYTES) == 0 &&
 		    !owner_lives(owner))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.h - one run under way in dlaunch: what its files share.
+ * run.h - one run under way in dlaunch: a job that serves one run.
  *
- * run.c has the loop and the states, run_start.c brings the nodes up, run_link.c hears the
- * daemons, run_end.c hears signals and the deaths of daemons and cleans up, report.c writes --json.
+ * run.c has the loop and the states, run_start.c says what to run where, run_hooks.c hears of the
+ * job and its ranks, run_end.c hears signals, report.c writes --json.
  */
 #ifndef LAUNCH_RUN_H
 #define LAUNCH_RUN_H
@@ -14,37 +14,25 @@
 #include "base/err.h"
 #include "cli/output.h"
 #include "cli/plan.h"
-#include "proto/link.h"
-#include "wlm/carriers.h"
+#include "job/job.h"
+#include "job/run.h"
 
 enum {
-	RUN_FAILED = 125,		/* exit code: dlaunch itself failed */
+	RUN_FAILED = LAUNCH_JOB_FAILED,	/* exit code: dlaunch itself failed */
 	RUN_TIMED_OUT = 124,
-	RUN_STOP_LIMIT_MS = 1300,	/* from STOP until daemons are killed, too */
 	RUN_TWICE_MS = 2000,		/* between two ^C that mean it */
 };
 
 enum run_state {
 	RUN_STARTING,	/* nodes are coming up */
 	RUN_RUNNING,
-	RUN_STOPPING,	/* daemons end their ranks */
-	RUN_FINISHING,	/* all ranks have ended, daemons clean up */
+	RUN_STOPPING,	/* daemons end the ranks */
+	RUN_FINISHING,	/* all ranks have ended, daemons clean up and leave */
 	RUN_OVER,
 };
 
-enum run_node_state {
-	NODE_STARTED,	/* its daemon is being started */
-	NODE_GREETED,	/* and has said hello */
-	NODE_READY,	/* segment and agent are up */
-	NODE_DONE,	/* nothing of the run is left on it */
-	NODE_DEAD,
-};
-
-struct run_node {
-	enum run_node_state state;
+struct run_place {	/* what people ask of a node */
 	uint32_t running, ended;
-	uint32_t owed_bytes;		/* output that was passed on but not yet told */
-	struct dhow_node_peer peer;
 };
 
 struct run_rank {
@@ -61,26 +49,21 @@ struct run {
 	int code;			/* exit code so far */
 	char reason[256];		/* why it was stopped; empty = it was not */
 
-	struct launch_boot *boot;	/* locked memory */
-	struct launch_carriers *carriers;	/* of the daemons */
-	char **carrier_env;
-	char owner_entry[64], tag_entry[64];	/* of their environment */
-	struct launch_link *link;
-	struct launch_keys *server_keys;
-	char tag[LAUNCH_TAG_BYTES];
-	uint32_t job;
-	struct run_node *nodes;
+	struct launch_job_spec job_spec;
+	struct launch_job *job;
+	struct launch_run *launched;
+	char tag[LAUNCH_RUN_TAG_BYTES];
+	int ended;			/* nothing is left of it */
+	struct run_place *places;	/* by node */
 	struct run_rank *ranks;
-	uint32_t nodes_ready, ranks_ended;
+	uint32_t ranks_ended;
 
 	struct launch_output output[2];	/* stdout, stderr */
-	uint32_t input_window_bytes;
 	int input_ended;
 	uint64_t input_retry_ns;	/* not before: we are in the background of a terminal */
 
 	int signals;
-	int foreign_children;		/* there were children before we started any */
-	uint64_t started_ns, start_limit_ns, run_limit_ns, stop_limit_ns, interrupted_ns;
+	uint64_t started_ns, run_limit_ns, stop_limit_ns, interrupted_ns;
 };
 
 /* run.c: the whole life of a run. Return: exit code. */
@@ -88,25 +71,19 @@ int launch_run(const struct launch_plan *plan);
 void launch_run_say(const struct run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));		/* with -v only */
 /* End the run: @code < 0 keeps the highest code of the ranks. Only the first one counts. */
-void launch_run_stop(struct run *run, int code, const char *format, ...)
+void launch_run_end(struct run *run, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* To all nodes that live. */
-void launch_run_send_all(struct run *run, const struct launch_message *message);
 
 /* run_start.c */
 int launch_run_open(struct run *run, struct base_err *reterr);
-void launch_run_start_ranks(struct run *run);
-void launch_run_start_timeout(struct run *run);
 
-/* run_link.c */
-void launch_run_hear(struct run *run);
+/* run_hooks.c */
+extern const struct launch_job_hooks launch_run_job_hooks;	/* without their arg */
+extern const struct launch_run_hooks launch_run_run_hooks;
 
 /* run_end.c */
-void launch_run_node_died(struct run *run, uint32_t node, const char *text);
+int launch_run_open_signals(struct base_err *reterr);
 void launch_run_take_signals(struct run *run);
-/* Look at daemons that have left. Return: 1 when all nodes are done or dead. */
-int launch_run_check_nodes(struct run *run);
-void launch_run_clean_up(struct run *run);
 
 /* report.c */
 int launch_run_report(const struct run *run, const char *path, struct base_err *reterr);

@@ -1,18 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* run_end.c - signals, the deaths of daemons, and nothing left behind. */
+/* run_end.c - signals: what they ask of a run. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/run.h"
-#include "sweep/sweep.h"
 
-enum { WAIT_US = 500, SWEEP_ROUNDS_MAX = 200 };
+int launch_run_open_signals(struct base_err *reterr)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
+	sigset_t mask;
+	int fd;
+
+	sigemptyset(&mask);
+	signal(SIGCHLD, SIG_DFL);	/* ignored by some parents: then it would not be heard */
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		struct sigaction now;
+
+		/* nohup, or a shell's background job: what is ignored stays so. A signalfd would
+		 * hear it all the same. */
+		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&mask, numbers[i]);
+	}
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? base_err(reterr, -errno, "no signalfd: %s", strerror(errno)) : fd;
+}
 
 static void print_state(struct run *run)
 {
@@ -20,13 +38,13 @@ static void print_state(struct run *run)
 		run->ranks_ended, run->plan->ntasks,
 		(double)(base_now_ns() - run->started_ns) / 1e9);
 	for (uint32_t i = 0; i < run->plan->nodes; i++) {
-		const struct run_node *node = &run->nodes[i];
+		const struct run_place *place = &run->places[i];
 
-		if (node->state < NODE_READY)
+		if (!launch_job_node_was_up(run->job, i))
 			fprintf(stderr, "dlaunch: node %u: coming up\n", i);
 		else
 			fprintf(stderr, "dlaunch: node %u: %u running, %u ended\n", i,
-				node->running, node->ended);
+				place->running, place->ended);
 	}
 	fputs("dlaunch: ^C again within 2 s ends the run\n", stderr);
 }
@@ -46,21 +64,11 @@ static void interrupted(struct run *run)
 
 	if (run->interrupted_ns && now_ns - run->interrupted_ns < RUN_TWICE_MS * BASE_MS) {
 		hurry(run, 128 + SIGINT);
-		launch_run_stop(run, 128 + SIGINT, "interrupted twice, ending the run");
+		launch_run_end(run, 128 + SIGINT, "interrupted twice, ending the run");
 		return;
 	}
 	run->interrupted_ns = now_ns;
 	print_state(run);
-}
-
-static void reap(struct run *run)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (run->carriers)
-			launch_carriers_reaped(run->carriers, pid, status);
 }
 
 void launch_run_take_signals(struct run *run)
@@ -74,58 +82,8 @@ void launch_run_take_signals(struct run *run)
 			interrupted(run);
 		} else if (number != SIGCHLD) {
 			hurry(run, 128 + number);
-			launch_run_stop(run, 128 + number, "got signal %d (%s), ending the run",
-					number, strsignal(number));
+			launch_run_end(run, 128 + number, "got signal %d (%s), ending the run",
+				       number, strsignal(number));
 		}
 	}
-	reap(run);
-}
-
-void launch_run_node_died(struct run *run, uint32_t node, const char *text)
-{
-	struct launch_message dead = { .type = LAUNCH_PEER_DEAD };
-
-	if (run->nodes[node].state >= NODE_DONE)
-		return;
-	run->nodes[node].state = NODE_DEAD;
-	launch_carriers_over(run->carriers, node);
-	dead.node.node = node;
-	snprintf(dead.node.text, sizeof(dead.node.text), "%s", text);
-	launch_run_send_all(run, &dead);
-	if (run->state == RUN_FINISHING)
-		run->state = RUN_RUNNING;	/* it was not the end yet */
-	launch_run_stop(run, RUN_FAILED, "%s, ending the run", text);
-}
-
-int launch_run_check_nodes(struct run *run)
-{
-	uint32_t over = 0;
-
-	for (uint32_t i = 0; i < run->plan->nodes; i++)
-		over += run->nodes[i].state >= NODE_DONE;
-	return over == run->plan->nodes;
-}
-
-/* Two nets, see sweep.h. Children that were here before us are not ours to end: then, only the
- * tag decides. */
-void launch_run_clean_up(struct run *run)
-{
-	char ranks[64], daemons[64];
-	const char *rank_tag[] = { ranks, NULL }, *daemon_tag[] = { daemons, NULL };
-
-	if (!run->nodes || !*run->tag)
-		return;
-	launch_carriers_close(run->carriers);
-	run->carriers = NULL;
-	for (int round = 0; !run->foreign_children && round < SWEEP_ROUNDS_MAX; round++) {
-		if (launch_sweep_children() == 0)
-			break;
-		usleep(WAIT_US);
-		reap(run);
-	}
-	snprintf(ranks, sizeof(ranks), "%s=%s", LAUNCH_ENV_RUN_TAG, run->tag);
-	snprintf(daemons, sizeof(daemons), "%s=%s", LAUNCH_ENV_DAEMON_TAG, run->tag);
-	launch_sweep_tag(daemon_tag, 0);
-	launch_sweep_tag(rank_tag, 0);
-	reap(run);
 }

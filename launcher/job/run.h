@@ -36,31 +36,13 @@ struct launch_app {
 	char *const *settings;
 };
 
-enum launch_output_to {
-	LAUNCH_OUTPUT_FORWARD,	/* to the hook `output` */
-	LAUNCH_OUTPUT_FILE,	/* the daemon opens @path to append, and creates it */
-	LAUNCH_OUTPUT_NULL,
-};
-
 struct launch_output_policy {
 	enum launch_output_to to;
 	const char *path;	/* absolute, of all ranks; NULL: each rank has an extra */
 	int truncate;		/* only where each rank has a file of its own */
 };
 
-enum launch_input_from {
-	LAUNCH_INPUT_NULL,	/* /dev/null */
-	LAUNCH_INPUT_RANK,	/* launch_run_input() goes to one rank */
-	LAUNCH_INPUT_ALL,	/* to all ranks */
-};
-
 /* Something that one rank alone has. */
-enum launch_extra_kind {
-	LAUNCH_EXTRA_ENV = 1,	/* NAME=VALUE, wins over the app's */
-	LAUNCH_EXTRA_CPUS,	/* hexadecimal mask, e.g. "0x3" or "0xff00,00000000" */
-	LAUNCH_EXTRA_STDOUT,	/* path */
-	LAUNCH_EXTRA_STDERR,
-};
 struct launch_extra {
 	uint32_t rank;
 	enum launch_extra_kind kind;

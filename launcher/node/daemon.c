@@ -2,9 +2,9 @@
 /*
  * daemon.c - the loop and the life of a node's daemon.
  *
- * STARTING -> READY -> RUNNING -> (STOPPING ->) FINISHING -> LEAVING. Whatever happens, two things
- * stay true: when the life line ends (dlaunch died) everything of the run is killed at once, and
- * the daemon never leaves while it has a child.
+ * STARTING -> READY -> (FAILING ->) LEAVING -> LEFT. Whatever happens, two things stay true: when
+ * the life line ends (the owner died) everything of the job is killed at once, and the daemon never
+ * leaves while it has a child.
  */
 #include "node/daemon.h"
 
@@ -22,19 +22,32 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/run.h"
 #include "sweep/sweep.h"
 
 enum { EVENTS = 64, LINGER_MS = 1000, DEAD_ROUNDS_MAX = 400 };
 
 int launch_daemon_watch(struct daemon *daemon, int fd, uint32_t events,
-			enum daemon_source source, uint32_t index, struct base_err *reterr)
+			struct daemon_watch *watch, struct base_err *reterr)
 {
-	struct epoll_event event = { .events = events,
-				     .data.u64 = (uint64_t)source << 32 | index };
+	struct epoll_event event = { .events = events, .data.ptr = watch };
 
 	if (epoll_ctl(daemon->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return base_err(reterr, -errno, "cannot watch a descriptor: %s", strerror(errno));
 	return 0;
+}
+
+void launch_daemon_rewatch(struct daemon *daemon, int fd, uint32_t events,
+			   struct daemon_watch *watch)
+{
+	struct epoll_event event = { .events = events, .data.ptr = watch };
+
+	epoll_ctl(daemon->epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+void launch_daemon_unwatch(struct daemon *daemon, int fd)
+{
+	epoll_ctl(daemon->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* dlaunch is gone or out of reach: nobody is left to be asked or told. Never returns. */
@@ -43,8 +56,8 @@ static void __attribute__((noreturn)) die(struct daemon *daemon, const char *why
 	char tag[64];
 	const char *wanted[] = { tag, NULL };
 
-	base_log_warn("node %u: %s, ending the run", daemon->boot->node, why);
-	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_RUN_TAG, daemon->boot->tag);
+	base_log_warn("node %u: %s, ending the job", daemon->boot->node, why);
+	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_JOB_TAG, daemon->boot->tag);
 	for (int round = 0; round < DEAD_ROUNDS_MAX && launch_sweep_children() > 0; round++) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -52,7 +65,7 @@ static void __attribute__((noreturn)) die(struct daemon *daemon, const char *why
 	}
 	launch_sweep_tag(wanted, 0);
 	launch_daemon_service_close(daemon);
-	_exit(125);
+	_exit(DAEMON_FAILED);
 }
 
 void launch_daemon_send(struct daemon *daemon, const struct launch_message *message)
@@ -66,18 +79,27 @@ void launch_daemon_send(struct daemon *daemon, const struct launch_message *mess
 	}
 }
 
+static struct daemon_run *run_of(struct base_list *entry)
+{
+	return base_list_entry(entry, struct daemon_run, entry);
+}
+
 void launch_daemon_fail(struct daemon *daemon, unsigned code, const char *format, ...)
 {
 	struct launch_message message = { .type = LAUNCH_FAIL };
 	va_list args;
 
+	if (daemon->state >= DAEMON_FAILING)
+		return;
 	message.fail.code = code;
 	va_start(args, format);
 	vsnprintf(message.fail.text, sizeof(message.fail.text), format, args);
 	va_end(args);
 	daemon->exit_code = (int)code;
+	daemon->state = DAEMON_FAILING;
 	launch_daemon_send(daemon, &message);
-	launch_daemon_stop_tasks(daemon);
+	base_list_for(entry, &daemon->runs)
+		launch_daemon_run_stop(run_of(entry), DAEMON_KILL_AFTER_MS);
 }
 
 void launch_daemon_check_ready(struct daemon *daemon)
@@ -91,41 +113,30 @@ void launch_daemon_check_ready(struct daemon *daemon)
 	launch_daemon_send(daemon, &message);
 }
 
-void launch_daemon_finish(struct daemon *daemon)
+void launch_daemon_leave(struct daemon *daemon)
 {
-	char tag[64], node[32];
-	const char *wanted[] = { tag, node, NULL };
-
-	daemon->state = DAEMON_FINISHING;
-	launch_daemon_kill_tasks(daemon);
+	daemon->state = DAEMON_LEAVING;
+	base_list_for(entry, &daemon->runs)
+		launch_daemon_run_finish(run_of(entry));
 	if (daemon->agent > 0)
 		kill(daemon->agent, SIGTERM);
-	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_RUN_TAG, daemon->boot->tag);
-	snprintf(node, sizeof(node), "%s=%u", DHOW_ENV_NODE, daemon->boot->node);
-	launch_sweep_tag(wanted, daemon->agent);
 	daemon->agent_kill_at_ns = base_now_ns() + DAEMON_AGENT_GRACE_MS * BASE_MS;
 }
 
 /* Return: ms until it wants to be called again, -1 when something else will wake us. */
-static int finishing_step(struct daemon *daemon)
+static int leaving_step(struct daemon *daemon)
 {
-	struct launch_message done = { .type = LAUNCH_DONE };
+	struct launch_message left = { .type = LAUNCH_LEFT };
 
-	launch_daemon_reap(daemon);
+	if (!base_list_empty(&daemon->runs))
+		return -1;	/* their own steps lead on */
 	if (daemon->agent > 0 && base_now_ns() < daemon->agent_kill_at_ns)
 		return base_poll_ms(daemon->agent_kill_at_ns);
 	if (launch_sweep_children() > 0)
 		return DAEMON_SWEEP_MS;
-	if (daemon->open_pipes) {	/* the last output, or dlaunch is slow to take it */
-		if (!daemon->drain_until_ns || launch_daemon_pipes_paused(daemon))
-			daemon->drain_until_ns = base_now_ns() + DAEMON_DRAIN_MS * BASE_MS;
-		if (base_now_ns() < daemon->drain_until_ns)
-			return base_poll_ms(daemon->drain_until_ns);
-		launch_daemon_pipes_close(daemon);
-	}
 	launch_daemon_service_close(daemon);
-	launch_daemon_send(daemon, &done);
-	daemon->state = DAEMON_LEAVING;
+	launch_daemon_send(daemon, &left);
+	daemon->state = DAEMON_LEFT;
 	return 0;
 }
 
@@ -135,92 +146,101 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
+static void agent_lost(struct daemon *daemon)
+{
+	daemon->agent_lost_ns = UINT64_MAX;
+	launch_daemon_fail(daemon, DAEMON_FAILED, "agent (pid %d) ended its connection",
+			   (int)daemon->agent);
+}
+
 static int next_timer(struct daemon *daemon)
 {
-	uint64_t now_ns = base_now_ns();
-	int wait_ms = -1;
+	int wait_ms;
 
-	if (daemon->kill_at_ns <= now_ns)
-		launch_daemon_kill_tasks(daemon);
-	if (daemon->agent_lost_ns <= now_ns) {
-		daemon->agent_lost_ns = UINT64_MAX;
-		if (daemon->state < DAEMON_FINISHING)
-			launch_daemon_fail(daemon, 125, "agent (pid %d) ended its connection",
-					   (int)daemon->agent);
-	}
-	if (daemon->state == DAEMON_STOPPING && !daemon->running)
-		launch_daemon_finish(daemon);
-	if (daemon->state == DAEMON_FINISHING)
-		wait_ms = finishing_step(daemon);
+	if (daemon->agent_lost_ns <= base_now_ns())
+		agent_lost(daemon);
+	wait_ms = launch_daemon_runs_step(daemon);
+	if (daemon->state == DAEMON_FAILING && base_list_empty(&daemon->runs))
+		launch_daemon_leave(daemon);
+	if (daemon->state == DAEMON_LEAVING)
+		wait_ms = sooner(wait_ms, leaving_step(daemon));
 	if (daemon->service)
 		wait_ms = sooner(wait_ms, dhow_node_step(daemon->service));
-	/* Last: what was done above may have set them. */
-	wait_ms = sooner(wait_ms, base_poll_ms(daemon->kill_at_ns));
+	/* Last: what was done above may have set it. */
 	return sooner(wait_ms, base_poll_ms(daemon->agent_lost_ns));
 }
 
-static void take_signals(struct daemon *daemon)
+void launch_daemon_reap(struct daemon *daemon)
 {
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == daemon->agent) {
+			launch_daemon_agent_ended(daemon, status);
+			continue;
+		}
+		base_list_for(entry, &daemon->runs)
+			if (launch_daemon_tasks_reaped(run_of(entry), pid, status))
+				break;
+	}
+}
+
+static void take_signals(void *arg, uint32_t events)
+{
+	struct daemon *daemon = arg;
 	struct signalfd_siginfo info;
 
+	(void)events;
 	while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGCHLD && daemon->state < DAEMON_FINISHING)
-			launch_daemon_fail(daemon, 125, "daemon (pid %d) was told to end by %s",
-					   (int)getpid(), strsignal((int)info.ssi_signo));
+		if (info.ssi_signo != SIGCHLD)
+			launch_daemon_fail(daemon, DAEMON_FAILED,
+					   "daemon (pid %d) was told to end by %s", (int)getpid(),
+					   strsignal((int)info.ssi_signo));
 	launch_daemon_reap(daemon);
 }
 
-static void check_lifeline(struct daemon *daemon)
+static void check_lifeline(void *arg, uint32_t events)
 {
+	struct daemon *daemon = arg;
 	char byte;
 	ssize_t n = read(daemon->lifeline, &byte, 1);
 
+	(void)events;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		die(daemon, "dlaunch is gone");
 }
 
-static void dispatch(struct daemon *daemon, const struct epoll_event *event)
+/* The link is drained and the service stepped on every turn anyway. */
+static void wake(void *arg, uint32_t events)
 {
-	uint32_t index = (uint32_t)event->data.u64;
+	(void)arg;
+	(void)events;
+}
 
-	switch ((enum daemon_source)(event->data.u64 >> 32)) {
-	case DAEMON_LINK:	/* drained on every turn anyway */
-	case DAEMON_SERVICE:
-		break;
-	case DAEMON_SIGNALS:
-		take_signals(daemon);
-		break;
-	case DAEMON_LIFELINE:
-		check_lifeline(daemon);
-		break;
-	case DAEMON_OUTPUT:
-		launch_daemon_pipe_read(daemon, index);
-		break;
-	case DAEMON_INPUT:
-		if (event->events & EPOLLERR)
-			launch_daemon_input_close(daemon);
-		else
-			launch_daemon_input_write(daemon);
-		break;
-	}
+static void dispatch(const struct epoll_event *event)
+{
+	struct daemon_watch *watch = event->data.ptr;
+
+	watch->ready(watch->arg, event->events);
 }
 
 static void loop(struct daemon *daemon)
 {
 	struct epoll_event events[EVENTS];
 
-	while (daemon->state != DAEMON_LEAVING) {
+	while (daemon->state != DAEMON_LEFT) {
 		int wait_ms = next_timer(daemon), count;
 
 		/* Last before we sleep: the link's descriptor tells of news only once. What was
 		 * heard may have set a timer or given the service work. */
 		if (launch_daemon_hear(daemon) > 0)
 			wait_ms = 0;
-		if (daemon->state == DAEMON_LEAVING)
+		if (daemon->state == DAEMON_LEFT)
 			break;
 		count = epoll_wait(daemon->epoll, events, EVENTS, wait_ms);
 		for (int i = 0; i < count; i++)
-			dispatch(daemon, &events[i]);
+			dispatch(&events[i]);
 	}
 }
 
@@ -245,13 +265,13 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 	rc = launch_link_connect(boot->endpoint, boot->node, &boot->keys, boot->server,
 				 &daemon->link, reterr);
 	if (rc == 0)
-		rc = launch_daemon_watch(daemon, launch_link_fd(daemon->link), EPOLLIN, DAEMON_LINK,
-					 0, reterr);
+		rc = launch_daemon_watch(daemon, launch_link_fd(daemon->link), EPOLLIN,
+					 &daemon->on_link, reterr);
 	if (rc == 0)
-		rc = launch_daemon_watch(daemon, daemon->signals, EPOLLIN, DAEMON_SIGNALS, 0,
+		rc = launch_daemon_watch(daemon, daemon->signals, EPOLLIN, &daemon->on_signals,
 					 reterr);
 	if (rc == 0)
-		rc = launch_daemon_watch(daemon, daemon->lifeline, EPOLLIN, DAEMON_LIFELINE, 0,
+		rc = launch_daemon_watch(daemon, daemon->lifeline, EPOLLIN, &daemon->on_lifeline,
 					 reterr);
 	return rc;
 }
@@ -272,7 +292,7 @@ static void come_up(struct daemon *daemon)
 	/* Nothing else needs the secret: a core or a stray read cannot find it. */
 	launch_keys_wipe(daemon->boot->secret, sizeof(daemon->boot->secret));
 	if (rc < 0)
-		launch_daemon_fail(daemon, 125, "%s", err.text);
+		launch_daemon_fail(daemon, DAEMON_FAILED, "%s", err.text);
 	else
 		launch_daemon_check_ready(daemon);
 }
@@ -284,24 +304,23 @@ int launch_daemon_run(struct launch_boot *boot, int lifeline, const struct rlimi
 				 .epoll = -1,
 				 .signals = -1,
 				 .lifeline = lifeline,
-				 .window_bytes = LAUNCH_WINDOW_BYTES,
-				 .input = -1,
-				 .kill_at_ns = UINT64_MAX,
 				 .agent_lost_ns = UINT64_MAX,
+				 .on_link = { wake, NULL },
+				 .on_service = { wake, NULL },
+				 .on_signals = { take_signals, &daemon },
+				 .on_lifeline = { check_lifeline, &daemon },
 				 .core = *core,
 				 .files = *files };
 	struct base_err err;
 
+	base_list_init(&daemon.runs);
 	if (open_all(&daemon, &err) < 0) {
 		base_log_error("node %u: %s", boot->node, err.text);
-		return 125;
+		return DAEMON_FAILED;
 	}
 	come_up(&daemon);
 	loop(&daemon);
-	launch_daemon_pipes_close(&daemon);
-	launch_daemon_input_close(&daemon);
 	launch_link_close(daemon.link, LINGER_MS);
-	free(daemon.tasks);
 	close(daemon.epoll);
 	close(daemon.signals);
 	return daemon.exit_code;

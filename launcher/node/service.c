@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service.c - the node's service in its daemon: what it asks for goes to dlaunch, and the agent.
+ * service.c - the node's service in its daemon: what it asks for goes to the owner, and the agent.
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <dhow/error.h>
@@ -58,7 +59,7 @@ static void agent_down(void *arg)
 	struct daemon *daemon = arg;
 
 	/* Most likely it died, and its exit status, which tells more, comes a moment later. */
-	if (daemon->state < DAEMON_FINISHING && daemon->agent > 0)
+	if (daemon->state < DAEMON_FAILING && daemon->agent > 0)
 		daemon->agent_lost_ns = base_now_ns() + DAEMON_AGENT_LOST_MS * BASE_MS;
 }
 
@@ -67,7 +68,7 @@ static void peer_down(void *arg, uint32_t node, const char *why)
 	struct launch_message message = { .type = LAUNCH_PEER_DOWN };
 	struct daemon *daemon = arg;
 
-	if (daemon->state >= DAEMON_FINISHING)
+	if (daemon->state >= DAEMON_LEAVING)
 		return;
 	message.node.node = node;
 	snprintf(message.node.text, sizeof(message.node.text), "%s", why ? why : "");
@@ -79,7 +80,7 @@ static void peer_silent(void *arg, uint32_t node, const char *why)
 {
 	const struct daemon *daemon = arg;
 
-	if (daemon->state >= DAEMON_FINISHING)
+	if (daemon->state >= DAEMON_LEAVING)
 		return;
 	if (why)
 		base_log_warn("node %" PRIu32 ": node %" PRIu32 " is silent: %s; it counts as dead "
@@ -117,8 +118,8 @@ int launch_daemon_service_open(struct daemon *daemon, struct base_err *reterr)
 		return base_err(reterr, rc, "cannot create the node's segment (--pool): %s",
 				*why ? why : dhow_strerror(rc));
 	}
-	return launch_daemon_watch(daemon, dhow_node_fd(daemon->service), EPOLLIN, DAEMON_SERVICE,
-				   0, reterr);
+	return launch_daemon_watch(daemon, dhow_node_fd(daemon->service), EPOLLIN,
+				   &daemon->on_service, reterr);
 }
 
 void launch_daemon_service_close(struct daemon *daemon)
@@ -141,6 +142,7 @@ static char **make_environment(char *const *add)
 		env[at++] = *add;
 	for (size_t i = 0; env && i < count; i++)
 		if (strncmp(environ[i], LAUNCH_ENV_RUN_TAG "=", sizeof(LAUNCH_ENV_RUN_TAG)) != 0 &&
+		    strncmp(environ[i], LAUNCH_ENV_JOB_TAG "=", sizeof(LAUNCH_ENV_JOB_TAG)) != 0 &&
 		    strncmp(environ[i], LAUNCH_ENV_DAEMON_TAG "=",
 			    sizeof(LAUNCH_ENV_DAEMON_TAG)) != 0 &&
 		    strncmp(environ[i], "DHOW_NODE", 9) != 0)
@@ -189,7 +191,7 @@ int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 	int fd, rc;
 
 	snprintf(name, sizeof(name), "%.60s", base ? base + 1 : boot->agent);
-	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_RUN_TAG, boot->tag);
+	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_JOB_TAG, boot->tag);
 	snprintf(node, sizeof(node), "%s=%u", DHOW_ENV_NODE, boot->node);
 	snprintf(door, sizeof(door), "%s=%d", DHOW_ENV_NODE_FD, DAEMON_DOOR_FD);
 	add_options(boot, argv + 1);
@@ -208,4 +210,23 @@ int launch_daemon_agent_start(struct daemon *daemon, struct base_err *reterr)
 	if (rc == 0)
 		dhow_node_expect_agent(daemon->service, daemon->agent);
 	return rc;
+}
+
+void launch_daemon_agent_ended(struct daemon *daemon, int status)
+{
+	int pid = (int)daemon->agent;
+
+	daemon->agent = 0;
+	daemon->agent_lost_ns = UINT64_MAX;
+	if (daemon->state >= DAEMON_LEAVING)
+		return;
+	if (WIFSIGNALED(status))
+		launch_daemon_fail(daemon, DAEMON_FAILED,
+				   "agent (pid %d) was killed by signal %d (%s)", pid,
+				   WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		launch_daemon_fail(daemon, DAEMON_FAILED,
+				   "agent (pid %d) ended with exit code %d%s", pid,
+				   WEXITSTATUS(status),
+				   daemon->agent_up ? "" : " before it was up");
 }

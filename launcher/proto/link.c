@@ -197,34 +197,58 @@ static void free_data(void *data, void *hint)
 	free(data);
 }
 
+int launch_frame_make(const struct launch_message *message, struct launch_frame *ret_frame)
+{
+	zmq_msg_t *part = (zmq_msg_t *)(void *)ret_frame->zmq;
+	struct launch_writer writer = { 0 };
+	int rc = launch_message_encode(message, &writer);
+
+	if (rc == 0 && zmq_msg_init_data(part, writer.data, writer.used, free_data, NULL) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		launch_writer_fini(&writer);
+		return rc;
+	}
+	ret_frame->data = zmq_msg_data(part);
+	ret_frame->bytes = zmq_msg_size(part);
+	return 0;
+}
+
+/* Takes @part. */
+static int send_part(struct launch_link *link, uint32_t node, zmq_msg_t *part)
+{
+	uint8_t route[ROUTE_BYTES];
+	int rc = 0;
+
+	make_route(route, node);
+	if (link->zap &&
+	    zmq_send(link->socket, route, sizeof(route), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+		rc = -errno;
+	else if (zmq_msg_send(part, link->socket, ZMQ_DONTWAIT) < 0)
+		rc = -errno;
+	if (rc < 0)
+		zmq_msg_close(part);
+	return rc;
+}
+
+int launch_link_send_frame(struct launch_link *link, uint32_t node,
+			   const struct launch_frame *frame)
+{
+	zmq_msg_t part;
+
+	zmq_msg_init(&part);
+	if (zmq_msg_copy(&part, (zmq_msg_t *)(void *)frame->zmq) < 0)
+		return -errno;
+	return send_part(link, node, &part);
+}
+
 int launch_link_send(struct launch_link *link, uint32_t node,
 		     const struct launch_message *message)
 {
-	struct launch_writer writer = { 0 };
-	uint8_t route[ROUTE_BYTES];
-	zmq_msg_t frame;
-	int rc = launch_message_encode(message, &writer);
+	struct launch_frame frame;
+	int rc = launch_frame_make(message, &frame);
 
-	if (rc < 0)
-		goto err_free;
-	make_route(route, node);
-	if (link->zap &&
-	    zmq_send(link->socket, route, sizeof(route), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-		rc = -errno;
-		goto err_free;
-	}
-	if (zmq_msg_init_data(&frame, writer.data, writer.used, free_data, NULL) < 0) {
-		rc = -errno;
-		goto err_free;
-	}
-	if (zmq_msg_send(&frame, link->socket, ZMQ_DONTWAIT) < 0) {
-		rc = -errno;
-		zmq_msg_close(&frame);
-	}
-	return rc;
-err_free:
-	launch_writer_fini(&writer);
-	return rc;
+	return rc < 0 ? rc : send_part(link, node, (zmq_msg_t *)(void *)frame.zmq);
 }
 
 /* Node of a routing id. Return: 0 or -EBADMSG. */

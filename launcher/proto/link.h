@@ -57,6 +57,13 @@ int launch_link_fd(const struct launch_link *link);
 int launch_link_send(struct launch_link *link, uint32_t node,
 		     const struct launch_message *message);
 
+/* A message encoded once, to be sent to many. Return: 0, then launch_frame_fini() ends it; -E2BIG;
+ * -ENOMEM. */
+int launch_frame_make(const struct launch_message *message, struct launch_frame *ret_frame);
+/* As launch_link_send(); the frame stays with the caller. */
+int launch_link_send_frame(struct launch_link *link, uint32_t node,
+			   const struct launch_frame *frame);
+
 /* Next frame, decoded; @ret_message points into @ret_frame. Strangers are dropped silently.
  * Return: 0; -EAGAIN none; -EBADMSG, -EPROTO: node *ret_node sent nonsense. */
 int launch_link_recv(struct launch_link *link, uint32_t *ret_node,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* message.c - see message.h. One pair of functions a body; the table at the end holds them. */
+/*
+ * message.c - see message.h. One pair of functions a body; the table holds them. Here are those of
+ * the job; message_run.c, message_start.c and message_fence.c have those of a run.
+ */
 #include "proto/message.h"
 
 #include <errno.h>
@@ -8,7 +11,7 @@
 
 #include "proto/body.h"
 
-enum { MAGIC = 0x4c574844, STRINGS_MAX = 1 << 20 };	/* "DHWL" */
+enum { MAGIC = 0x4c574844 };	/* "DHWL" */
 
 static void put_hello(struct launch_writer *w, const struct launch_message *m)
 {
@@ -55,58 +58,16 @@ static void get_ready(struct launch_reader *r, struct launch_message *m)
 	get_peer(r, &m->ready);
 }
 
-static void put_started(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_u32(w, m->started.rank);
-	launch_put_u32(w, m->started.pid);
-}
-
-static void get_started(struct launch_reader *r, struct launch_message *m)
-{
-	m->started.rank = launch_get_u32(r);
-	m->started.pid = launch_get_u32(r);
-}
-
-static void put_output(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_u32(w, m->output.rank);
-	launch_put_u8(w, m->output.stream);
-	launch_put_blob(w, m->output.data, m->output.bytes);
-}
-
-static void get_output(struct launch_reader *r, struct launch_message *m)
-{
-	m->output.rank = launch_get_u32(r);
-	m->output.stream = launch_get_u8(r);
-	m->output.data = launch_get_blob(r, &m->output.bytes);
-	if (m->output.stream != LAUNCH_STDOUT && m->output.stream != LAUNCH_STDERR)
-		r->failed = -EBADMSG;
-	if (m->output.bytes > LAUNCH_PIECE_BYTES)
-		r->failed = -EBADMSG;
-}
-
-static void put_exit(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_u32(w, m->exit.rank);
-	launch_put_u8(w, m->exit.signal);
-	launch_put_u8(w, m->exit.code);
-}
-
-static void get_exit(struct launch_reader *r, struct launch_message *m)
-{
-	m->exit.rank = launch_get_u32(r);
-	m->exit.signal = launch_get_u8(r);
-	m->exit.code = launch_get_u8(r);
-}
-
 static void put_fail(struct launch_writer *w, const struct launch_message *m)
 {
+	launch_put_u32(w, m->fail.run);
 	launch_put_u32(w, m->fail.code);
 	launch_put_string(w, m->fail.text);
 }
 
 static void get_fail(struct launch_reader *r, struct launch_message *m)
 {
+	m->fail.run = launch_get_u32(r);
 	m->fail.code = launch_get_u32(r);
 	launch_get_string(r, m->fail.text, sizeof(m->fail.text));
 	if (m->fail.code > 255)
@@ -152,79 +113,6 @@ static void get_peers(struct launch_reader *r, struct launch_message *m)
 	for (uint32_t i = 0; i < m->peers.count && !r->failed; i++)
 		get_peer(r, &peer);
 	m->peers.end = r->at;
-}
-
-static void put_strings(struct launch_writer *w, const struct launch_strings *strings)
-{
-	launch_put_u32(w, strings->count);
-	launch_put_blob(w, strings->data, strings->bytes);
-}
-
-static void get_strings(struct launch_reader *r, struct launch_strings *strings)
-{
-	uint32_t zeros = 0;
-
-	strings->count = launch_get_u32(r);
-	strings->data = launch_get_blob(r, &strings->bytes);
-	for (uint32_t i = 0; i < strings->bytes; i++)
-		zeros += strings->data[i] == 0;
-	if (zeros != strings->count || zeros > STRINGS_MAX ||
-	    (strings->bytes && strings->data[strings->bytes - 1] != 0))
-		r->failed = -EBADMSG;
-}
-
-static void put_start(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_u32(w, m->start.size);
-	launch_put_u32(w, m->start.nodes);
-	launch_put_u32(w, m->start.local_size);
-	launch_put_u32(w, m->start.umask);
-	put_strings(w, &m->start.argv);
-	put_strings(w, &m->start.env);
-	launch_put_u32(w, m->start.count);
-	launch_put_raw(w, m->start.ranks, (size_t)m->start.count * 4);
-	launch_put_string(w, m->start.wdir);
-}
-
-static void get_start(struct launch_reader *r, struct launch_message *m)
-{
-	m->start.size = launch_get_u32(r);
-	m->start.nodes = launch_get_u32(r);
-	m->start.local_size = launch_get_u32(r);
-	m->start.umask = launch_get_u32(r);
-	get_strings(r, &m->start.argv);
-	get_strings(r, &m->start.env);
-	m->start.count = launch_get_u32(r);
-	m->start.ranks = launch_get_raw(r, (size_t)m->start.count * 4);
-	launch_get_string(r, m->start.wdir, sizeof(m->start.wdir));
-	if (m->start.argv.count == 0 || m->start.umask > 0777 ||
-	    m->start.count != m->start.local_size || m->start.local_size > m->start.size)
-		r->failed = -EBADMSG;
-	for (uint32_t i = 0; i < m->start.count && !r->failed; i++)
-		if (launch_start_rank(m, i) >= m->start.size)
-			r->failed = -EBADMSG;
-}
-
-static void put_input(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_blob(w, m->input.data, m->input.bytes);
-}
-
-static void get_input(struct launch_reader *r, struct launch_message *m)
-{
-	m->input.data = launch_get_blob(r, &m->input.bytes);
-	if (m->input.bytes > LAUNCH_PIECE_BYTES)
-		r->failed = -EBADMSG;
-}
-
-static void put_taken(struct launch_writer *w, const struct launch_message *m)
-{
-	launch_put_u32(w, m->taken.bytes);
-}
-
-static void get_taken(struct launch_reader *r, struct launch_message *m)
-{
-	m->taken.bytes = launch_get_u32(r);
 }
 
 static void put_name_request(struct launch_writer *w, const struct launch_message *m)
@@ -286,19 +174,23 @@ static const struct {
 } types[LAUNCH_TYPES] = {
 	[LAUNCH_HELLO] = { "hello", put_hello, get_hello },
 	[LAUNCH_READY] = { "ready", put_ready, get_ready },
-	[LAUNCH_STARTED] = { "started", put_started, get_started },
-	[LAUNCH_OUTPUT] = { "output", put_output, get_output },
-	[LAUNCH_EXIT] = { "exit", put_exit, get_exit },
+	[LAUNCH_STARTED] = { "started", launch_put_entries, launch_get_entries },
+	[LAUNCH_OUTPUT] = { "output", launch_put_output, launch_get_output },
+	[LAUNCH_EXITED] = { "exited", launch_put_entries, launch_get_entries },
 	[LAUNCH_FAIL] = { "fail", put_fail, get_fail },
 	[LAUNCH_PEER_DOWN] = { "peer_down", put_node, get_node },
-	[LAUNCH_DONE] = { "done", put_nothing, get_nothing },
+	[LAUNCH_DONE] = { "done", launch_put_run, launch_get_run },
+	[LAUNCH_LEFT] = { "left", put_nothing, get_nothing },
 	[LAUNCH_PEERS] = { "peers", put_peers, get_peers },
-	[LAUNCH_START] = { "start", put_start, get_start },
-	[LAUNCH_INPUT] = { "input", put_input, get_input },
-	[LAUNCH_STOP] = { "stop", put_nothing, get_nothing },
-	[LAUNCH_FINISH] = { "finish", put_nothing, get_nothing },
+	[LAUNCH_START] = { "start", launch_put_start, launch_get_start },
+	[LAUNCH_INPUT] = { "input", launch_put_input, launch_get_input },
+	[LAUNCH_STOP] = { "stop", launch_put_stop, launch_get_stop },
+	[LAUNCH_SIGNAL] = { "signal", launch_put_signal, launch_get_signal },
+	[LAUNCH_RESTART] = { "restart", launch_put_restart, launch_get_restart },
+	[LAUNCH_FINISH] = { "finish", launch_put_run, launch_get_run },
+	[LAUNCH_LEAVE] = { "leave", put_nothing, get_nothing },
 	[LAUNCH_PEER_DEAD] = { "peer_dead", put_node, get_node },
-	[LAUNCH_TAKEN] = { "taken", put_taken, get_taken },
+	[LAUNCH_TAKEN] = { "taken", launch_put_taken, launch_get_taken },
 	[LAUNCH_NAME_REQUEST] = { "name_request", put_name_request, get_name_request },
 	[LAUNCH_NAME_ANSWER] = { "name_answer", put_name_answer, get_name_answer },
 	[LAUNCH_FENCE] = { "fence", launch_put_fence, launch_get_fence },
@@ -361,47 +253,4 @@ int launch_peers_next(const uint8_t **at, const uint8_t *end, struct dhow_node_p
 	get_peer(&reader, ret_peer);
 	*at = reader.at;
 	return !reader.failed;
-}
-
-uint32_t launch_start_rank(const struct launch_message *message, uint32_t index)
-{
-	const uint8_t *at = message->start.ranks + (size_t)index * 4;
-	struct launch_reader reader = { .at = at, .end = at + 4 };
-
-	return launch_get_u32(&reader);
-}
-
-int launch_strings_pack(char *const *array, struct launch_writer *writer,
-			struct launch_strings *ret_strings)
-{
-	uint32_t count = 0;
-
-	for (; array[count]; count++) {
-		launch_put_raw(writer, array[count], strlen(array[count]) + 1);
-		if (writer->used > LAUNCH_FRAME_BYTES_MAX || count == STRINGS_MAX)
-			return -E2BIG;
-	}
-	if (writer->failed)
-		return writer->failed;
-	ret_strings->count = count;
-	ret_strings->bytes = (uint32_t)writer->used;
-	ret_strings->data = (const char *)writer->data;
-	return 0;
-}
-
-char **launch_strings_unpack(const struct launch_strings *strings, unsigned extra)
-{
-	size_t slots = (size_t)strings->count + extra + 1;
-	char **array = calloc(1, slots * sizeof(*array) + strings->bytes);
-	char *at = (char *)(array + slots);
-
-	if (!array)
-		return NULL;
-	if (strings->bytes)
-		memcpy(at, strings->data, strings->bytes);
-	for (uint32_t i = 0; i < strings->count; i++) {
-		array[i] = at;
-		at += strlen(at) + 1;
-	}
-	return array;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * message.h - what dlaunch and its daemons say to each other, as structs and as bytes.
+ * message.h - what the owner of a job (dlaunch, the server) and its daemons say to each other.
  *
  * A frame is: magic (u32), version (u16), type (u16), body; all little-endian. Pointers in a
  * decoded message are borrowed from the frame. Who may send what, and when, is in the tables
- * of cli/run_link.c and node/control.c.
+ * of job/hear.c and node/control.c. `run` is never 0 where it names one.
  */
 #ifndef LAUNCH_MESSAGE_H
 #define LAUNCH_MESSAGE_H
@@ -15,35 +15,41 @@
 #include <dhow/node.h>
 
 #include "proto/codec.h"
+#include "proto/start.h"
 
 enum {
-	LAUNCH_PROTO_VERSION = 1,
+	LAUNCH_PROTO_VERSION = 2,
 	LAUNCH_FRAME_BYTES_MAX = 8 << 20,	/* environment and arguments of a run */
 	LAUNCH_PIECE_BYTES = 64 * 1024,		/* of stdio in one message */
 	LAUNCH_WINDOW_BYTES = 4 * LAUNCH_PIECE_BYTES,	/* of stdio under way in one direction */
 	LAUNCH_TEXT_BYTES = 256,
-	LAUNCH_PATH_BYTES = 4096,
 	LAUNCH_FENCE_KEY_BYTES = 64,
+	LAUNCH_ENTRIES_MAX = 4096,	/* in one STARTED or EXITED */
 };
+#define LAUNCH_RANK_ALL UINT32_MAX
 
 enum launch_type {
 	/* from a daemon */
 	LAUNCH_HELLO = 1,	/* hello: it runs and holds the right key */
 	LAUNCH_READY,		/* ready: segment and agent are up */
-	LAUNCH_STARTED,		/* started: one rank runs */
+	LAUNCH_STARTED,		/* entries: ranks run */
 	LAUNCH_OUTPUT,		/* output: bytes of a rank's stdout or stderr */
-	LAUNCH_EXIT,		/* exit: one rank was reaped */
-	LAUNCH_FAIL,		/* fail: the node cannot go on */
+	LAUNCH_EXITED,		/* entries: ranks were reaped */
+	LAUNCH_FAIL,		/* fail: a run, or the node, cannot go on */
 	LAUNCH_PEER_DOWN,	/* node: the agent cannot reach another node */
-	LAUNCH_DONE,		/* nothing of the run is left on the node */
+	LAUNCH_DONE,		/* run: nothing of it is left on the node */
+	LAUNCH_LEFT,		/* the same of the job, and the daemon leaves */
 	LAUNCH_FENCE,		/* fence: what a node gives to a fence of a run */
 	LAUNCH_ABORT,		/* abort: a rank wants its run to end with a code */
-	/* from dlaunch */
+	/* from the owner of the job */
 	LAUNCH_PEERS,		/* peers: how agents reach each other */
-	LAUNCH_START,		/* start: what to run */
-	LAUNCH_INPUT,		/* input: bytes for rank 0; none = end of file */
-	LAUNCH_STOP,		/* end the ranks now */
-	LAUNCH_FINISH,		/* all ranks of the run have ended: clean up and leave */
+	LAUNCH_START,		/* start: what to run; the same for all nodes of the run */
+	LAUNCH_INPUT,		/* input: bytes for stdin; none = end of file */
+	LAUNCH_STOP,		/* stop: end the ranks of a run */
+	LAUNCH_SIGNAL,		/* signal: to the ranks of a run */
+	LAUNCH_RESTART,		/* restart: one rank, once more */
+	LAUNCH_FINISH,		/* run: all its ranks have ended: clean up */
+	LAUNCH_LEAVE,		/* finish all runs and leave */
 	LAUNCH_PEER_DEAD,	/* node: the daemon of another node died */
 	LAUNCH_FENCED,		/* fenced: what all nodes gave, to each of them */
 	/* both ways */
@@ -57,10 +63,10 @@ enum launch_type {
 
 enum launch_stream { LAUNCH_STDIN, LAUNCH_STDOUT, LAUNCH_STDERR };
 
-/* @count strings, each with its zero, one behind the other. */
-struct launch_strings {
-	uint32_t count, bytes;
-	const char *data;
+/* One rank that was started or has ended. */
+struct launch_entry {
+	uint32_t rank, pid;	/* pid of a start only */
+	uint8_t signal, code;
 };
 
 struct launch_message {
@@ -68,22 +74,19 @@ struct launch_message {
 	union {
 		struct { uint32_t node, job, pid; } hello;
 		struct dhow_node_peer ready;	/* bytes = 0: there is no agent */
-		struct { uint32_t rank, pid; } started;
-		struct { uint32_t rank, bytes; uint8_t stream; const void *data; } output;
-		struct { uint32_t rank; uint8_t signal, code; } exit;
-		struct { uint32_t code; char text[LAUNCH_TEXT_BYTES]; } fail;
+		/* One launch_entry after the other, encoded. */
+		struct { uint32_t run, count, bytes; const uint8_t *data; } entries;
+		struct { uint32_t run, rank, bytes; uint8_t stream; const void *data; } output;
+		struct { uint32_t run, code; char text[LAUNCH_TEXT_BYTES]; } fail; /* run 0: node */
 		struct { uint32_t node; char text[LAUNCH_TEXT_BYTES]; } node;
 		struct { uint32_t count; const uint8_t *entries, *end; } peers;
-		struct {
-			uint32_t size, nodes, local_size;
-			uint32_t umask;
-			struct launch_strings argv, env;
-			uint32_t count;		/* entries of @ranks, u32 each: local rank i */
-			const uint8_t *ranks;
-			char wdir[LAUNCH_PATH_BYTES];
-		} start;
-		struct { uint32_t bytes; const void *data; } input;
-		struct { uint32_t bytes; } taken;
+		struct launch_start start;
+		struct { uint32_t run, rank, bytes; const void *data; } input;
+		struct { uint32_t run, bytes; } taken;
+		struct { uint32_t run; } run;
+		struct { uint32_t run, grace_ms; } stop;
+		struct { uint32_t run, number; } signal;
+		struct { uint32_t run, rank; } restart;
 		struct { uint32_t to; struct dhow_name_request request; } name_request;
 		struct { uint32_t to; struct dhow_name_answer answer; } name_answer;
 		struct {
@@ -127,13 +130,9 @@ int launch_message_decode(const void *data, size_t bytes, struct launch_message 
 void launch_peers_add(struct launch_writer *list, const struct dhow_node_peer *peer);
 int launch_peers_next(const uint8_t **at, const uint8_t *end, struct dhow_node_peer *ret_peer);
 
-/* Rank number @index of a decoded LAUNCH_START. */
-uint32_t launch_start_rank(const struct launch_message *message, uint32_t index);
-
-/* Flatten a NULL-ended array; @writer holds the bytes. Return: 0; -ENOMEM; -E2BIG. */
-int launch_strings_pack(char *const *array, struct launch_writer *writer,
-			struct launch_strings *ret_strings);
-/* A NULL-ended array in one allocation, with room for @extra more. Return: NULL no memory. */
-char **launch_strings_unpack(const struct launch_strings *strings, unsigned extra);
+/* Build and read the entries of LAUNCH_STARTED and LAUNCH_EXITED. */
+void launch_entry_add(struct launch_writer *list, const struct launch_entry *entry);
+int launch_entry_next(const struct launch_message *message, const uint8_t **at,
+		      struct launch_entry *ret_entry);
 
 #endif

@@ -29,7 +29,7 @@ void launch_put_fence(struct launch_writer *w, const struct launch_message *m)
 
 void launch_get_fence(struct launch_reader *r, struct launch_message *m)
 {
-	m->fence.run = launch_get_u32(r);
+	m->fence.run = launch_get_run_id(r);
 	m->fence.nodes = launch_get_u32(r);
 	m->fence.count = launch_get_u32(r);
 	get_key(r, m->fence.key);
@@ -48,7 +48,7 @@ void launch_put_fenced(struct launch_writer *w, const struct launch_message *m)
 
 void launch_get_fenced(struct launch_reader *r, struct launch_message *m)
 {
-	m->fenced.run = launch_get_u32(r);
+	m->fenced.run = launch_get_run_id(r);
 	get_code(r, &m->fenced.rc);
 	get_key(r, m->fenced.key);
 	m->fenced.data = launch_get_blob(r, &m->fenced.bytes);
@@ -64,7 +64,7 @@ void launch_put_modex(struct launch_writer *w, const struct launch_message *m)
 
 void launch_get_modex(struct launch_reader *r, struct launch_message *m)
 {
-	m->modex.run = launch_get_u32(r);
+	m->modex.run = launch_get_run_id(r);
 	m->modex.origin = launch_get_u32(r);
 	m->modex.rank = launch_get_u32(r);
 	m->modex.ticket = launch_get_u64(r);
@@ -81,7 +81,7 @@ void launch_put_modex_answer(struct launch_writer *w, const struct launch_messag
 
 void launch_get_modex_answer(struct launch_reader *r, struct launch_message *m)
 {
-	m->modex_answer.run = launch_get_u32(r);
+	m->modex_answer.run = launch_get_run_id(r);
 	m->modex_answer.to = launch_get_u32(r);
 	m->modex_answer.ticket = launch_get_u64(r);
 	get_code(r, &m->modex_answer.rc);
@@ -98,7 +98,7 @@ void launch_put_abort(struct launch_writer *w, const struct launch_message *m)
 
 void launch_get_abort(struct launch_reader *r, struct launch_message *m)
 {
-	m->abort.run = launch_get_u32(r);
+	m->abort.run = launch_get_run_id(r);
 	m->abort.rank = launch_get_u32(r);
 	m->abort.code = launch_get_u32(r);
 	launch_get_string(r, m->abort.text, sizeof(m->abort.text));

@@ -144,7 +144,7 @@ int launch_sweep_tag(const char *const *wanted, pid_t spare)
 	return total;
 }
 
-static int walk_children(int signal_number)
+int launch_sweep_each_child(int (*one)(void *arg, pid_t pid), void *arg)
 {
 	DIR *dir = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -157,14 +157,9 @@ static int walk_children(int signal_number)
 
 		snprintf(path, sizeof(path), "/proc/self/task/%s/children", entry->d_name);
 		file = isdigit((unsigned char)*entry->d_name) ? fopen(path, "re") : NULL;
-		/* A child that was not reaped keeps its pid, so a plain kill() hits no other. */
-		while (file && fscanf(file, "%d", &pid) == 1) {
-			if (!is_running(pid))
-				continue;
-			if (signal_number)
-				kill(pid, signal_number);
-			count++;
-		}
+		while (file && fscanf(file, "%d", &pid) == 1)
+			if (is_running(pid))
+				count += one(arg, pid);
 		if (file)
 			fclose(file);
 	}
@@ -173,14 +168,29 @@ static int walk_children(int signal_number)
 	return count;
 }
 
+/* A child that was not reaped keeps its pid, so a plain kill() hits no other. */
+static int kill_one(void *arg, pid_t pid)
+{
+	(void)arg;
+	kill(pid, SIGKILL);
+	return 1;
+}
+
+static int count_one(void *arg, pid_t pid)
+{
+	(void)arg;
+	(void)pid;
+	return 1;
+}
+
 int launch_sweep_children(void)
 {
-	return walk_children(SIGKILL);
+	return launch_sweep_each_child(kill_one, NULL);
 }
 
 int launch_sweep_count_children(void)
 {
-	return walk_children(0);
+	return launch_sweep_each_child(count_one, NULL);
 }
 
 unsigned long long launch_sweep_start_time(pid_t pid)

@@ -32,6 +32,9 @@ int launch_sweep_tag(const char *const *wanted, pid_t spare);
 /* The same for one process. Return: 1 it was signalled, 0 not. */
 int launch_sweep_one(pid_t pid, const char *const *wanted);
 
+/* Call @one for each child of this process that runs, adopted ones included; none of them is reaped
+ * meanwhile. Return: how often @one returned 1. */
+int launch_sweep_each_child(int (*one)(void *arg, pid_t pid), void *arg);
 /* SIGKILL the children of this process, adopted ones included. Return: how many there were. */
 int launch_sweep_children(void);
 /* How many children this process has that are still running. */

@@ -8,7 +8,7 @@ expect_exit 0 "$dlaunch" -n 2 -N 3 sh -c \
 expect_equal "0 6 0 2 0 3,1 6 0 2 1 3,2 6 0 2 2 3,3 6 1 2 0 3,4 6 1 2 1 3,5 6 1 2 2 3" \
 	"$(sort "$work/out" | paste -sd,)" "numbers"
 expect_exit 0 "$dlaunch" -n 2 sh -c 'echo $DHOW_RUN_TAG'
-expect_equal 1 "$(sort -u "$work/out" | grep -Ec '^[0-9a-f]{32}$')" "one tag of 128 bits"
+expect_equal 1 "$(sort -u "$work/out" | grep -Ec '^[0-9a-f]{32}[.]1$')" "one tag of 128 bits"
 expect_exit 0 "$dlaunch" --env 'A=1 2' --env B= --env A=3 sh -c 'echo "[$A][$B][$DHOW_TEST_MARK]"'
 expect_equal "[3][][$mark]" "$(cat "$work/out")" "--env and the user's environment"
 expect_exit 0 env DHOW_NODE_SOCKET=x DHOW_RANK=77 "$dlaunch" sh -c 'echo "$DHOW_RANK$DHOW_NODE_SOCKET"'

@@ -76,13 +76,13 @@ static struct launch_link *connect_as(uint32_t node, const struct launch_keys *k
 Test(link, a_daemon_gets_in_and_is_answered)
 {
 	struct launch_link *daemon = connect_as(1, node_keys[1], server_keys->public);
-	struct launch_message stop = { .type = LAUNCH_STOP }, got;
+	struct launch_message stop = { .type = LAUNCH_LEAVE }, got;
 
 	cr_assert_eq(receive(server, WAIT_MS, &got), 1);
 	cr_assert_eq(got.type, LAUNCH_HELLO);
 	cr_assert_eq(launch_link_send(server, 1, &stop), 0);
 	cr_assert_eq(receive(daemon, WAIT_MS, &got), 0);
-	cr_assert_eq(got.type, LAUNCH_STOP);
+	cr_assert_eq(got.type, LAUNCH_LEAVE);
 	cr_assert_eq(launch_link_send(server, 0, &stop), -EHOSTUNREACH);
 	launch_link_close(daemon, 0);
 }
@@ -167,7 +167,7 @@ Test(link, derived_keys_let_a_daemon_in)
 Test(link, the_domain_is_enforced)
 {
 	void *context = zmq_ctx_new(), *router = zmq_socket(context, ZMQ_ROUTER);
-	const struct launch_message done = { .type = LAUNCH_DONE };
+	const struct launch_message done = { .type = LAUNCH_LEFT };
 	struct launch_link *client;
 	struct launch_keys *keys, *mine;
 	char endpoint[128], byte;

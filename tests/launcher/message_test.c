@@ -21,51 +21,165 @@ static int decode_copy(const uint8_t *data, size_t bytes, struct launch_message 
 	return launch_message_decode(*ret_copy, bytes, ret_message);
 }
 
-static void make_start(struct launch_message *message, struct launch_writer *argv,
-		       struct launch_writer *env, struct launch_writer *ranks)
+/* What a start message is made of. */
+struct parts {
+	struct launch_writer argv, env, settings, apps, ranges, extras;
+};
+
+static void make_start(struct launch_message *message, struct parts *parts)
 {
 	char *words[] = { (char[]){ "app" }, (char[]){ "" }, (char[]){ "two words" }, NULL };
 	char *vars[] = { (char[]){ "A=1" }, (char[]){ "B=" }, NULL };
+	char *settings[] = { (char[]){ "cpu-bind=core" }, NULL };
+	struct launch_start_app app = { .wdir = "/tmp/dir" };
+	const struct launch_start_range ranges[] = { { 0, 3, 0, 0 }, { 3, 2, 1, 1 } };
+	const struct launch_start_extra extra = { 4, LAUNCH_EXTRA_ENV, "C=3" };
+	struct launch_start *start = &message->start;
 
 	memset(message, 0, sizeof(*message));
+	memset(parts, 0, sizeof(*parts));
 	message->type = LAUNCH_START;
-	cr_assert_eq(launch_strings_pack(words, argv, &message->start.argv), 0);
-	cr_assert_eq(launch_strings_pack(vars, env, &message->start.env), 0);
-	launch_put_u32(ranks, 3);
-	launch_put_u32(ranks, 4);
-	message->start.ranks = ranks->data;
-	message->start.count = message->start.local_size = 2;
-	message->start.size = 6;
-	message->start.nodes = 3;
-	message->start.umask = 022;
-	strcpy(message->start.wdir, "/tmp/dir");
+	cr_assert_eq(launch_strings_pack(words, &parts->argv, &app.argv), 0);
+	cr_assert_eq(launch_strings_pack(vars, &parts->env, &app.env), 0);
+	cr_assert_eq(launch_strings_pack(settings, &parts->settings, &start->settings), 0);
+	launch_app_add(&parts->apps, &app);
+	launch_app_add(&parts->apps, &app);
+	launch_range_add(&parts->ranges, &ranges[0]);
+	launch_range_add(&parts->ranges, &ranges[1]);
+	launch_extra_add(&parts->extras, &extra);
+	start->apps.count = start->ranges.count = 2;
+	start->extras.count = 1;
+	start->apps.data = parts->apps.data;
+	start->apps.bytes = (uint32_t)parts->apps.used;
+	start->ranges.data = parts->ranges.data;
+	start->ranges.bytes = (uint32_t)parts->ranges.used;
+	start->extras.data = parts->extras.data;
+	start->extras.bytes = (uint32_t)parts->extras.used;
+	start->run = 9;
+	start->size = 5;
+	start->nodes = 2;
+	start->umask = 022;
+	start->output[1].to = LAUNCH_OUTPUT_FILE;
+	strcpy(start->output[1].path, "/tmp/err");
+}
+
+static void free_parts(struct parts *parts)
+{
+	launch_writer_fini(&parts->argv);
+	launch_writer_fini(&parts->env);
+	launch_writer_fini(&parts->settings);
+	launch_writer_fini(&parts->apps);
+	launch_writer_fini(&parts->ranges);
+	launch_writer_fini(&parts->extras);
 }
 
 Test(message, start_comes_back)
 {
-	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_writer frame = { 0 };
 	struct launch_message sent, got;
+	struct launch_start_app app;
+	struct launch_start_range range;
+	struct launch_start_extra extra;
+	const uint8_t *at = NULL;
+	struct parts parts;
 	char **words;
 
-	make_start(&sent, &argv, &env, &ranks);
+	make_start(&sent, &parts);
 	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
 	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
 	cr_expect_eq(got.type, LAUNCH_START);
-	cr_expect_eq(got.start.size, 6);
+	cr_expect_eq(got.start.run, 9);
+	cr_expect_eq(got.start.size, 5);
 	cr_expect_eq(got.start.umask, 022);
-	cr_expect_eq(launch_start_rank(&got, 1), 4);
-	cr_expect_str_eq(got.start.wdir, "/tmp/dir");
-	words = launch_strings_unpack(&got.start.argv, 0);
-	cr_assert_eq(got.start.argv.count, 3);
+	cr_expect_str_eq(got.start.output[1].path, "/tmp/err");
+	cr_expect_str_eq(got.start.settings.data, "cpu-bind=core");
+	cr_assert(launch_app_next(&got.start, &at, &app));
+	cr_expect_str_eq(app.wdir, "/tmp/dir");
+	words = launch_strings_unpack(&app.argv, 0);
+	cr_assert_eq(app.argv.count, 3);
 	cr_expect_str_eq(words[0], "app");
 	cr_expect_str_eq(words[1], "");
 	cr_expect_str_eq(words[2], "two words");
 	cr_expect_null(words[3]);
 	free(words);
-	launch_writer_fini(&argv);
-	launch_writer_fini(&env);
-	launch_writer_fini(&ranks);
+	cr_assert(launch_app_next(&got.start, &at, &app));
+	cr_assert_not(launch_app_next(&got.start, &at, &app));
+	at = NULL;
+	cr_assert(launch_range_next(&got.start, &at, &range));
+	cr_assert(launch_range_next(&got.start, &at, &range));
+	cr_expect_eq(range.first, 3);
+	cr_expect_eq(range.app, 1);
+	cr_assert_not(launch_range_next(&got.start, &at, &range));
+	at = NULL;
+	cr_assert(launch_extra_next(&got.start, &at, &extra));
+	cr_expect_eq(extra.rank, 4);
+	cr_expect_str_eq(extra.text, "C=3");
+	cr_assert_not(launch_extra_next(&got.start, &at, &extra));
+	free_parts(&parts);
 	launch_writer_fini(&frame);
+}
+
+/* Return: of launch_message_decode(). */
+static int start_again(struct launch_message *sent)
+{
+	struct launch_writer frame = { 0 };
+	struct launch_message got;
+	int rc;
+
+	cr_assert_eq(launch_message_encode(sent, &frame), 0);
+	rc = launch_message_decode(frame.data, frame.used, &got);
+	launch_writer_fini(&frame);
+	return rc;
+}
+
+Test(message, a_start_that_does_not_hang_together_is_refused)
+{
+	struct launch_message sent;
+	struct parts parts;
+
+	make_start(&sent, &parts);
+	cr_expect_eq(start_again(&sent), 0);
+	sent.start.size = 6;
+	cr_expect_eq(start_again(&sent), -EBADMSG, "a rank without a place");
+	sent.start.size = 4;
+	cr_expect_eq(start_again(&sent), -EBADMSG, "a place without a rank");
+	sent.start.size = 5;
+	sent.start.apps.count = 1;
+	cr_expect_eq(start_again(&sent), -EBADMSG, "more apps than said");
+	sent.start.apps.count = 2;
+	sent.start.run = 0;
+	cr_expect_eq(start_again(&sent), -EBADMSG, "no run");
+	free_parts(&parts);
+}
+
+Test(message, entries_come_back)
+{
+	const struct launch_entry first = { 1, 77, 0, 3 }, second = { 2, 0, 9, 0 };
+	struct launch_message sent = { .type = LAUNCH_EXITED }, got;
+	struct launch_writer list = { 0 }, frame = { 0 };
+	const uint8_t *at = NULL;
+	struct launch_entry entry;
+
+	launch_entry_add(&list, &first);
+	launch_entry_add(&list, &second);
+	sent.entries.run = 1;
+	sent.entries.count = 2;
+	sent.entries.bytes = (uint32_t)list.used;
+	sent.entries.data = list.data;
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_assert_eq(launch_message_decode(frame.data, frame.used, &got), 0);
+	cr_assert(launch_entry_next(&got, &at, &entry));
+	cr_expect_eq(entry.code, 3);
+	cr_assert(launch_entry_next(&got, &at, &entry));
+	cr_expect_eq(entry.rank, 2);
+	cr_expect_eq(entry.signal, 9);
+	cr_assert_not(launch_entry_next(&got, &at, &entry));
+	launch_writer_fini(&frame);
+	sent.entries.count = 3;
+	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
+	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG, "one too few");
+	launch_writer_fini(&frame);
+	launch_writer_fini(&list);
 }
 
 Test(message, names_and_peers_come_back)
@@ -121,6 +235,7 @@ Test(message, fences_and_requests_come_back)
 	launch_writer_fini(&frame);
 
 	sent = (struct launch_message){ .type = LAUNCH_MODEX_ANSWER };
+	sent.modex_answer.run = 1;
 	sent.modex_answer.to = 7;
 	sent.modex_answer.rc = -ENOENT;
 	sent.modex_answer.ticket = UINT64_MAX;
@@ -132,7 +247,7 @@ Test(message, fences_and_requests_come_back)
 	launch_writer_fini(&frame);
 
 	sent = (struct launch_message){ .type = LAUNCH_FENCE };
-	sent.fence.count = 1;
+	sent.fence.run = sent.fence.count = 1;
 	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
 	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG, "no key");
 	launch_writer_fini(&frame);
@@ -140,11 +255,12 @@ Test(message, fences_and_requests_come_back)
 
 Test(message, every_truncation_is_refused)
 {
-	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_writer frame = { 0 };
 	struct launch_message sent, got;
+	struct parts parts;
 	uint8_t *copy;
 
-	make_start(&sent, &argv, &env, &ranks);
+	make_start(&sent, &parts);
 	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
 	for (size_t bytes = 0; bytes < frame.used; bytes++) {
 		cr_expect_eq(decode_copy(frame.data, bytes, &got, &copy), -EBADMSG, "%zu bytes",
@@ -153,15 +269,13 @@ Test(message, every_truncation_is_refused)
 	}
 	launch_put_u8(&frame, 0);
 	cr_expect_eq(launch_message_decode(frame.data, frame.used, &got), -EBADMSG, "surplus");
-	launch_writer_fini(&argv);
-	launch_writer_fini(&env);
-	launch_writer_fini(&ranks);
+	free_parts(&parts);
 	launch_writer_fini(&frame);
 }
 
 Test(message, another_version_is_told_apart)
 {
-	struct launch_message sent = { .type = LAUNCH_DONE }, got;
+	struct launch_message sent = { .type = LAUNCH_LEAVE }, got;
 	struct launch_writer frame = { 0 };
 
 	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
@@ -176,11 +290,12 @@ Test(message, another_version_is_told_apart)
 /* Random damage in every type: refused or decoded, never read beyond the frame. */
 Test(message, damage_never_overruns)
 {
-	struct launch_writer argv = { 0 }, env = { 0 }, ranks = { 0 }, frame = { 0 };
+	struct launch_writer frame = { 0 };
 	struct launch_message sent, got;
+	struct parts parts;
 	unsigned seed = 12345;
 
-	make_start(&sent, &argv, &env, &ranks);
+	make_start(&sent, &parts);
 	cr_assert_eq(launch_message_encode(&sent, &frame), 0);
 	for (int turn = 0; turn < 200000; turn++) {
 		size_t bytes = 8 + (size_t)rand_r(&seed) % (frame.used - 7);
@@ -191,16 +306,19 @@ Test(message, damage_never_overruns)
 		for (int hits = 0; hits < 3 && bytes > 8; hits++)
 			copy[8 + (size_t)rand_r(&seed) % (bytes - 8)] = (uint8_t)rand_r(&seed);
 		if (launch_message_decode(copy, bytes, &got) == 0 && got.type == LAUNCH_START) {
-			char **words = launch_strings_unpack(&got.start.argv, 0);
+			struct launch_start_app app;
+			const uint8_t *at = NULL;
 
-			cr_assert(words[got.start.argv.count] == NULL);
-			free(words);
+			while (launch_app_next(&got.start, &at, &app)) {
+				char **words = launch_strings_unpack(&app.argv, 0);
+
+				cr_assert(words[app.argv.count] == NULL);
+				free(words);
+			}
 		}
 		free(copy);
 	}
-	launch_writer_fini(&argv);
-	launch_writer_fini(&env);
-	launch_writer_fini(&ranks);
+	free_parts(&parts);
 	launch_writer_fini(&frame);
 }
 
