@@ -101,7 +101,7 @@ int launch_link_serve(const char *address, const struct launch_keys *keys,
 	if (rc < 0)
 		return rc;
 	/* The handler comes first: no moment in which a stranger could slip in. */
-	rc = launch_zap_start(link->context, allowed, count, &link->zap, reterr);
+	rc = launch_zap_start(link->context, "node", allowed, count, &link->zap, reterr);
 	if (rc < 0)
 		goto err_close;
 	snprintf(wanted, sizeof(wanted), "tcp://%s:*", address);

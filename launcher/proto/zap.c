@@ -17,6 +17,7 @@ struct launch_zap {
 	pthread_t thread;
 	void *socket;		/* of the thread once it runs */
 	void *stop[2];		/* pair of sockets: ours, the thread's */
+	const char *name;
 	atomic_uint refused;
 	size_t count;
 	uint8_t allowed[][LAUNCH_KEY_BYTES];
@@ -81,10 +82,10 @@ static long find_key(const struct launch_zap *zap, const struct request *request
 static void answer(struct launch_zap *zap, const struct request *request)
 {
 	long index = find_key(zap, request);
-	char user[32] = "";
+	char user[64] = "";
 
 	if (index >= 0)
-		snprintf(user, sizeof(user), "node-%ld", index);
+		snprintf(user, sizeof(user), "%s-%ld", zap->name, index);
 	else
 		atomic_fetch_add_explicit(&zap->refused, 1, memory_order_relaxed);
 	zmq_send(zap->socket, "1.0", 3, ZMQ_SNDMORE);
@@ -139,8 +140,8 @@ static void close_all(struct launch_zap *zap)
 	free(zap);
 }
 
-int launch_zap_start(void *context, const uint8_t (*allowed)[LAUNCH_KEY_BYTES], size_t count,
-		     struct launch_zap **ret_zap, struct base_err *reterr)
+int launch_zap_start(void *context, const char *name, const uint8_t (*allowed)[LAUNCH_KEY_BYTES],
+		     size_t count, struct launch_zap **ret_zap, struct base_err *reterr)
 {
 	struct launch_zap *zap = calloc(1, sizeof(*zap) + count * LAUNCH_KEY_BYTES);
 	sigset_t all, before;
@@ -148,6 +149,7 @@ int launch_zap_start(void *context, const uint8_t (*allowed)[LAUNCH_KEY_BYTES], 
 
 	if (!zap)
 		return base_err(reterr, -ENOMEM, "no memory for the list of allowed keys");
+	zap->name = name;
 	zap->count = count;
 	memcpy(zap->allowed, allowed, count * LAUNCH_KEY_BYTES);
 	rc = open_sockets(zap, context);
