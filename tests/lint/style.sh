@@ -7,7 +7,7 @@ cd "$1" || exit 1
 code=$(find channels tcp hsta launcher bench tests docs -name '*.[ch]' 2>/dev/null | sort)
 text=$(find channels tcp hsta launcher bench tests docs .ci \( -name '*.sh' -o -name '*.cmake' \
 	-o -name CMakeLists.txt -o -path .ci/run \) 2>/dev/null | sort)
-python=$(find channels tests docs -name '*.py' | sort)
+python=$(find channels tests docs bench -name '*.py' -o -path bench/peers/run | sort)
 bad=$(mktemp) || exit 1
 trap 'rm -f "$bad"' EXIT
 

@@ -10,7 +10,7 @@ packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux pro
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
 if [ "${1:-}" = --long ]; then
-	packages+=" doxygen libopenmpi-dev openmpi-bin"
+	packages+=" doxygen libmpich-dev libopenmpi-dev mpich openmpi-bin"
 fi
 
 if ! command -v dpkg-query >/dev/null; then
