@@ -22,6 +22,10 @@ if [ -x "$folder/../bin/dlaunch" ]; then
 		fail "transport.json: not the 4 rows of epoll"
 	grep -qE '"(raw|median)": 0(\.0*)?,$' "$work/transport.json" && fail "transport.json: a figure is 0"
 fi
+if [ -x "$folder/launch" ]; then
+	expect 0 "$folder/launch" --quick --filter 'launch 4nodes-true 12,cold 4nodes-true 12' --json "$work/launch.json"
+	[ "$(grep -cE '"name": "(launch|cold)"' "$work/launch.json")" -ge 2 ] || fail "launch.json: rows"
+fi
 for program in channels transport exchange; do
 	expect 2 "$folder/$program" --no-such-option
 	expect 2 "$folder/$program" surplus

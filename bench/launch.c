@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * launch.c - starting programs: runs of /bin/true on a job whose daemons are up and by dlaunch from
+ * nothing, against a loop of posix_spawn() with 32 in flight.
+ */
+#include <stdio.h>
+
+#include "launch_trials.h"
+
+#define WARM(name, tasks)                                                                     \
+	{                                                                                     \
+		name, "4nodes-true", tasks, "ms", 1, 0, false, trial_launch, raw_spawn, 0         \
+	}
+
+static const struct bench_case cases[] = {
+	WARM("launch", 1),
+	WARM("launch", 12),
+	WARM("launch", 64),
+	WARM("launch", 256),
+	{ "cold", "4nodes-true", 12, "ms", 1, 0, false, trial_cold, raw_spawn, 0 },
+	{ "cold", "4nodes-true", 256, "ms", 1, 0, false, trial_cold, raw_spawn, 0 },
+};
+enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+
+static const char doc[] =
+	"Starting programs by daemons against posix_spawn(), on this machine.\v"
+	"A row's size is its number of tasks, its figures are ms from the start of a run to its "
+	"end; the baseline keeps 32 in flight.";
+
+int main(int argc, char **argv)
+{
+	struct bench_run run = { .side = 0, .sides = 1 };
+	struct bench_options options;
+	int code;
+
+	bench_options_parse(argc, argv, doc, &options);
+	if (options.list) {
+		bench_list("launch", cases, CASES);
+		return 0;
+	}
+	snprintf(run.pinning, sizeof(run.pinning), "none");
+	code = bench_main(&run, &options, "launch", cases, CASES);
+	trial_launch_close();
+	return code;
+}
