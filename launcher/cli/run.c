@@ -153,23 +153,39 @@ static long next_wait_ms(const struct run *run, int job_ms)
 	return wait_ms < 0 || (job_ms >= 0 && job_ms < wait_ms) ? job_ms : wait_ms;
 }
 
+/* Hear all there is, and do what follows from it. Return: ms until there is more to do. */
+static int turn(struct run *run)
+{
+	enum run_state before = run->state;
+	int job_ms;
+
+	launch_run_take_signals(run);
+	job_ms = launch_job_step(run->job);
+	write_output(run, 0);
+	write_output(run, 1);
+	step_state(run);
+	/* Then the job has news to work on. */
+	return run->state == before ? job_ms : 0;
+}
+
 static void loop(struct run *run)
 {
-	int job_ms = launch_job_step(run->job);
-
-	while (run->state != RUN_OVER) {
+	for (;;) {
 		zmq_pollitem_t items[ITEMS] = {
 			[ITEM_JOB] = { .socket = launch_job_socket(run->job),
 				       .events = ZMQ_POLLIN },
 			[ITEM_LINES] = { .fd = launch_job_fd(run->job), .events = ZMQ_POLLIN },
 			[ITEM_SIGNALS] = { .fd = run->signals, .events = ZMQ_POLLIN },
-			[ITEM_STDIN] = { .fd = STDIN_FILENO,
-					 .events = wants_input(run) ? ZMQ_POLLIN : 0 },
+			[ITEM_STDIN] = { .fd = STDIN_FILENO },
 			[ITEM_STDOUT] = { .fd = STDOUT_FILENO, .events = ZMQ_POLLOUT },
 			[ITEM_STDERR] = { .fd = STDERR_FILENO, .events = ZMQ_POLLOUT },
 		};
-		int count = ITEMS;
+		int count = ITEMS, job_ms = turn(run);
 
+		if (run->state == RUN_OVER)
+			return;
+		if (wants_input(run))
+			items[ITEM_STDIN].events = ZMQ_POLLIN;
 		/* An item that waits for nothing would still report errors: leave it out. */
 		if (!launch_output_pending(&run->output[1]))
 			count--;
@@ -179,15 +195,9 @@ static void loop(struct run *run)
 			items[ITEM_STDIN] = items[--count];
 		if (zmq_poll(items, count, next_wait_ms(run, job_ms)) < 0 && errno != EINTR)
 			launch_run_end(run, RUN_FAILED, "cannot wait: %s", zmq_strerror(errno));
-		launch_run_take_signals(run);
-		launch_job_step(run->job);
 		for (int i = ITEM_STDIN; i < count; i++)
 			if (items[i].revents && items[i].fd == STDIN_FILENO && wants_input(run))
 				read_input(run);
-		write_output(run, 0);
-		write_output(run, 1);
-		step_state(run);
-		job_ms = launch_job_step(run->job);
 	}
 }
 
