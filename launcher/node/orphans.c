@@ -7,6 +7,7 @@
  * belongs to is told by the tag in its environment, else by its process group or session, which a
  * rank made. One that hid all of that is charged to the job: it is ended with its last run.
  */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,10 +15,13 @@
 #include "node/run.h"
 #include "sweep/sweep.h"
 
+enum { SECOND_LOOKS = 3 };
+
 struct search {
 	struct daemon *daemon;
 	struct daemon_run *run;		/* the one that is being ended */
 	int others;			/* there are more runs */
+	int undecided;			/* how many may be in the middle of an exec */
 };
 
 static struct daemon_run *run_of(struct base_list *entry)
@@ -34,11 +38,13 @@ static int is_rank(const struct search *search, pid_t pid)
 	return 0;
 }
 
-static struct daemon_run *find_by_tag(const struct search *search, pid_t pid)
+static struct daemon_run *find_by_tag(struct search *search, pid_t pid)
 {
 	char tag[DAEMON_RUN_TAG_BYTES];
+	int rc = launch_sweep_env(pid, LAUNCH_ENV_RUN_TAG, tag, sizeof(tag));
 
-	if (launch_sweep_env(pid, LAUNCH_ENV_RUN_TAG, tag, sizeof(tag)) < 0)
+	search->undecided += rc == -ENODATA;
+	if (rc < 0)
 		return NULL;
 	base_list_for(entry, &search->daemon->runs)
 		if (strcmp(run_of(entry)->tag, tag) == 0)
@@ -64,7 +70,8 @@ static struct daemon_run *find_by_group(const struct search *search, pid_t pid)
 
 static int end_one(void *arg, pid_t pid)
 {
-	const struct search *search = arg;
+	struct search *search = arg;
+	int undecided = search->undecided;
 	struct daemon_run *owner;
 
 	if (pid == search->daemon->agent || is_rank(search, pid))
@@ -72,6 +79,8 @@ static int end_one(void *arg, pid_t pid)
 	owner = find_by_tag(search, pid);
 	if (!owner)
 		owner = find_by_group(search, pid);
+	if (owner)
+		search->undecided = undecided;
 	if (owner ? owner != search->run : search->others)
 		return 0;
 	kill(pid, SIGKILL);	/* not reaped yet, so it hits no other */
@@ -81,8 +90,15 @@ static int end_one(void *arg, pid_t pid)
 int launch_daemon_orphans_end(struct daemon_run *run)
 {
 	struct search search = { .daemon = run->daemon, .run = run };
+	int ended;
 
 	base_list_for(entry, &run->daemon->runs)
 		search.others |= run_of(entry) != run && run_of(entry)->state < DAEMON_RUN_DONE;
-	return launch_sweep_each_child(end_one, &search);
+	ended = launch_sweep_each_child(end_one, &search);
+	/* The kernel may skip a child while others come and go: nothing is nothing twice. */
+	if (!ended)
+		ended = launch_sweep_each_child(end_one, &search);
+	if (!ended && search.others && search.undecided && run->second_looks++ < SECOND_LOOKS)
+		return search.undecided;
+	return ended;
 }

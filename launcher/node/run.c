@@ -145,6 +145,7 @@ static void done(struct daemon_run *run)
 
 static int finishing_step(struct daemon_run *run)
 {
+	launch_daemon_reap(run->daemon);	/* nothing, also no zombie */
 	if (launch_daemon_orphans_end(run) > 0 || run->running)
 		return DAEMON_SWEEP_MS;
 	if (run->open_pipes) {	/* the last output, or the owner is slow to take it */

@@ -83,6 +83,7 @@ struct daemon_run {
 
 	uint64_t kill_at_ns;		/* UINT64_MAX never */
 	uint64_t drain_until_ns;	/* 0 not draining */
+	int second_looks;	/* at orphans that may be in the middle of an exec */
 	void *pmi;			/* of pmi.c */
 };
 

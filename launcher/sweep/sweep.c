@@ -219,7 +219,7 @@ int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room)
 {
 	size_t bytes, name_bytes = strlen(name);
 	char *text = read_environ(pid, &bytes);
-	int rc = text ? -ENOENT : -EACCES;
+	int rc = text ? bytes ? -ENOENT : -ENODATA : -EACCES;
 
 	for (char *at = text; rc == -ENOENT && at < text + bytes; at += strlen(at) + 1) {
 		if (strncmp(at, name, name_bytes) != 0 || at[name_bytes] != '=')

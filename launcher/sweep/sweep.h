@@ -44,7 +44,8 @@ int launch_sweep_count_children(void);
  * Return: 0 if there is no such process. */
 unsigned long long launch_sweep_start_time(pid_t pid);
 
-/* Value of one variable of a process's environment. Return: 0; -ENOENT; -EACCES. */
+/* Value of one variable of a process's environment. Return: 0; -ENOENT; -EACCES; -ENODATA it has
+ * none at all, as for a moment in the middle of an exec. */
 int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room);
 
 #endif
