@@ -15,5 +15,6 @@ struct launch_cmd {
 int launch_cmd_info(int argc, char **argv);
 int launch_cmd_clean(int argc, char **argv);
 int launch_cmd_ps(int argc, char **argv);
+int launch_cmd_serve(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ static const struct launch_cmd commands[] = {
 	{ "info", "this machine as Dhow sees it (--json)", launch_cmd_info },
 	{ "ps", "links between nodes, by the agents here (--links, --json)", launch_cmd_ps },
 	{ "clean", "end what is left of runs whose dlaunch is dead (--dry-run)", launch_cmd_clean },
+	{ "serve", "hold nodes and run steps on them, also for SmartSim", launch_cmd_serve },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

@@ -57,28 +57,6 @@ void launch_wishes_environment(struct launch_wishes *wishes)
 	}
 }
 
-int launch_program_find(const char *name, char *ret_path)
-{
-	static const char *const places[] = { "", "../libexec/dhow/" };
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return -ENOENT;
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		int used = snprintf(ret_path, PATH_MAX, "%s/%s%s", self, places[i], name);
-
-		if (used < PATH_MAX && access(ret_path, X_OK) == 0)
-			return 0;
-	}
-	ret_path[0] = 0;
-	return -ENOENT;
-}
-
 int launch_rdma_find(const char *sys, char *ret_text, size_t room)
 {
 	int rc = -ENODEV;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "cli/program.h"
 
 /* One wish, and who uttered it. */
 struct launch_wish {
@@ -47,10 +48,6 @@ void launch_wishes_environment(struct launch_wishes *wishes);
  */
 int launch_select(const struct launch_wishes *wishes, const char *sys, int needed,
 		  struct launch_selection *ret_selection, struct base_err *reterr);
-
-/* A program of ours: beside this one, then in ../libexec/dhow. @ret_path: PATH_MAX bytes.
- * Return: 0; -ENOENT. */
-int launch_program_find(const char *name, char *ret_path);
 
 /* The first RDMA device under @sys: "cxi0 (class cxi)". Return: 0; -ENODEV. */
 int launch_rdma_find(const char *sys, char *ret_text, size_t room);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/folder.h"
 #include "server/keyfile.h"
 
 static const char server_public[] = "server/pub/smartsim.key";
@@ -168,27 +169,6 @@ void server_keytree_fini(struct server_keytree *tree)
 	memset(tree, 0, sizeof(*tree));
 }
 
-/* All folders of a path. Return: 0 or negative errno. */
-static int make_folders(const char *path, struct base_err *reterr)
-{
-	char part[PATH_MAX];
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (char *at = part + 1;; at++) {
-		char before = *at;
-
-		if (before && before != '/')
-			continue;
-		*at = 0;
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return base_err(reterr, -errno, "cannot make the key folder %.150s: %s",
-					part, strerror(errno));
-		*at = before;
-		if (!before)
-			return 0;
-	}
-}
-
 static int create_pair(const char *root, const char *public_name, const char *secret_name,
 		       struct base_err *reterr)
 {
@@ -228,7 +208,7 @@ int server_keytree_create(const char *root, struct base_err *reterr)
 	for (int i = 0; i < 4; i++) {
 		rc = join(path, root, folders[i], reterr);
 		if (rc == 0)
-			rc = make_folders(path, reterr);
+			rc = server_folder_make(path, reterr);
 		if (rc < 0)
 			return rc;
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -52,6 +53,11 @@ void server_free(struct server *server)
 	free(server->scratch);
 	free(server->spool);
 	free(server);
+}
+
+void server_set_pid(struct server *server, int pid)
+{
+	server->pid = pid;
 }
 
 void server_set_job(struct server *server, struct launch_job *job)
@@ -192,6 +198,8 @@ static void set_spool(struct server *server, const struct server_request *reques
 	if (!server->spool || step->output ||
 	    !json_is_true(json_object_get(request->body, "spool")))
 		return;
+	/* made when it is needed for the first time; where it cannot be, the step will say so */
+	mkdir(server->spool, 0700);
 	snprintf(path, sizeof(path), "%s/%s.out", server->spool, step->id);
 	step->output = strdup(path);
 	step->spooled = step->output != NULL;

@@ -40,6 +40,8 @@ int server_create(const struct server_spec *spec, struct server **ret_server,
 /* The runs of its steps must be over or end with the job: call after launch_job_close(). */
 void server_free(struct server *server);
 
+/* What a handshake is answered with, when that is known only later. */
+void server_set_pid(struct server *server, int pid);
 /* The job that its steps run on; its hooks node_dead and failed must be passed on. */
 void server_set_job(struct server *server, struct launch_job *job);
 void server_node_dead(struct server *server, uint32_t node, const char *text);
@@ -54,8 +56,8 @@ void server_job_failed(struct server *server, const char *text);
 void server_answer(struct server *server, const struct server_route *route, const char *data,
 		   size_t bytes, struct launch_writer *answer);
 
-/* Start what fits, free what is over. */
-void server_step(struct server *server);
+/* Start what fits, free what is over. Return: 1 if the job must be stepped before waiting. */
+int server_step(struct server *server);
 
 /* SIGTERM, grace, SIGKILL to every step that is not over. */
 void server_stop_all(struct server *server);

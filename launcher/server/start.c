@@ -323,8 +323,10 @@ static void schedule(struct server *server)
 	}
 }
 
-void server_step(struct server *server)
+int server_step(struct server *server)
 {
+	int busy = server->over || (server->stale && server->job);
+
 	while (server->over) {
 		struct server_step *step = server->over;
 
@@ -334,6 +336,7 @@ void server_step(struct server *server)
 	}
 	if (server->stale && server->job)
 		schedule(server);
+	return busy;
 }
 
 void server_stop(struct server *server, struct server_step *step, uint32_t grace_ms)
