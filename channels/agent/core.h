@@ -33,7 +33,8 @@ enum {
 	/* Up to here one copy into the frame is cheaper than the round trip of an offer;
 	 * also what Slingshot sends without a rendezvous of its own. */
 	AGENT_EAGER_MAX = 8 * 1024,
-	AGENT_STREAM_EAGER = 64 * 1024,	/* eager bytes of a stream not yet deposited */
+	AGENT_STREAM_EAGER = 64 * 1024,	/* memory of eager ones of a stream not yet deposited, */
+	AGENT_WAITING_BYTES = 64,	/* of which each needs this beside its payload */
 	AGENT_WINDOW_FRAMES = 64,	/* of a link, not acknowledged; power of two */
 	AGENT_WINDOW_BYTES = 1 << 20,
 	AGENT_ACK_FRAMES = 16,		/* acknowledge at the latest after so many */

@@ -3,8 +3,8 @@
  * stream.h - one process's messages to one channel of another node.
  *
  * Messages of a stream are numbered from 1. At most GATEWAY_WINDOW of them are not yet
- * deposited, so both sides keep them in rings of that size, by number. What the other node
- * has no room for waits in its stream's ring and hinders no other stream.
+ * deposited, and those that are sent need at most AGENT_STREAM_EAGER over there, or a block.
+ * What the other node has no room for waits in its stream's list and hinders no other stream.
  */
 #ifndef AGENT_STREAM_H
 #define AGENT_STREAM_H
@@ -15,14 +15,17 @@
 
 /* --- the sending side, stream_out.c and stream_done.c --- */
 
-struct agent_out {			/* a message that waits, or whose payload is on offer */
-	struct base_list node;		/* in stream->pending */
-	struct agent_bulk bulk;
-	struct agent_stream_out *stream;
-	struct dhow_message message;	/* ours if is_block; else data is behind this struct */
-	bool is_block;
+/* A message that waits. Many may; so what only large ones need is apart. */
+struct agent_out {
+	struct base_list node;		/* in stream->pending, then if it is large in ->offered */
+	struct dhow_message message;
 	uint64_t number;
-	char data[];
+	bool is_block;			/* in an agent_out_block; else data is behind it */
+};
+
+struct agent_out_block {
+	struct agent_out out;
+	struct agent_bulk bulk;		/* once it is on offer */
 };
 
 struct agent_stream_out {
@@ -37,9 +40,8 @@ struct agent_stream_out {
 	uint64_t queued, written, deposited, received;
 	unsigned bulks;			/* payloads on offer */
 	size_t eager_bytes;		/* written eagerly, not deposited */
-	uint32_t eager[GATEWAY_WINDOW];
-	struct agent_out *large[GATEWAY_WINDOW];
-	struct base_list pending;
+	uint16_t eager[GATEWAY_WINDOW];	/* of each message, by number */
+	struct base_list pending, offered;	/* in order */
 };
 
 /* A message or close from the gateway. Takes the loan. */
@@ -54,6 +56,8 @@ void agent_outs_fini(struct agent *agent);
 bool agent_outs_pending(const struct agent *agent);
 
 /* Between stream_out.c and stream_done.c. */
+/* The offers up to message @number are over. */
+void agent_out_offered_until(struct agent_stream_out *stream, uint64_t number);
 void agent_out_fail(struct agent_stream_out *stream, int rc);
 void agent_out_drop_messages(struct agent_stream_out *stream);
 bool agent_out_finished(const struct agent_stream_out *stream);
@@ -65,6 +69,7 @@ void agent_out_destroy(struct agent_stream_out *stream);
 
 /* A message that waits for its deposit. Many may; so what only large ones need is apart. */
 struct agent_in {
+	struct base_list node;		/* in stream->waiting */
 	uint64_t number;
 	struct dhow_header header;
 	bool is_bulk;			/* in an agent_in_bulk; else data is behind it */
@@ -95,7 +100,7 @@ struct agent_stream_in {
 	uint64_t deposited, deposited_told;
 	uint64_t received, received_told;
 	unsigned pulls;			/* payloads under way or ready */
-	struct agent_in *ring[GATEWAY_WINDOW];
+	struct base_list waiting;	/* by number; few come out of order */
 	struct agent_taken *taken;	/* [GATEWAY_WINDOW] deposited, not received; or NULL */
 	unsigned taken_first, taken_count;
 };

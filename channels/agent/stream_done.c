@@ -30,15 +30,10 @@ int agent_out_deposited(struct agent_link *link, const struct agent_record *reco
 		return 0;
 	while (stream->deposited < record->number) {
 		unsigned place = ++stream->deposited % GATEWAY_WINDOW;
-		struct agent_out *out = stream->large[place];
 
 		stream->eager_bytes -= stream->eager[place];
 		stream->eager[place] = 0;
-		stream->large[place] = NULL;
-		if (out) {
-			stream->bulks--;
-			agent_bulk_end(&out->bulk);
-		}
+		agent_out_offered_until(stream, stream->deposited);
 	}
 	gateway_deposited(link->agent->gateway, stream->index, stream->deposited);
 	if (!base_list_empty(&stream->pending) || agent_out_finished(stream))

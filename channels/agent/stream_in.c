@@ -17,9 +17,37 @@
 #include "agent/trace.h"
 #include "base/log.h"
 
-static struct agent_in **place_of(struct agent_stream_in *stream, uint64_t number)
+/* Where @number belongs: behind what this returns. */
+static struct base_list *before(struct agent_stream_in *stream, uint64_t number)
 {
-	return &stream->ring[number % GATEWAY_WINDOW];
+	struct base_list *node = stream->waiting.prev;
+
+	while (node != &stream->waiting &&
+	       base_list_entry(node, struct agent_in, node)->number >= number)
+		node = node->prev;
+	return node;
+}
+
+/* The next in order; NULL: it is not here. */
+static struct agent_in *first_of(struct agent_stream_in *stream, uint64_t number)
+{
+	struct agent_in *in = base_list_entry(stream->waiting.next, struct agent_in, node);
+
+	return !base_list_empty(&stream->waiting) && in->number == number ? in : NULL;
+}
+
+static bool has(struct agent_stream_in *stream, uint64_t number)
+{
+	struct base_list *node = before(stream, number)->next;
+
+	return node != &stream->waiting &&
+	       base_list_entry(node, struct agent_in, node)->number == number;
+}
+
+static void insert(struct agent_stream_in *stream, struct agent_in *in)
+{
+	/* at the tail of a list that begins there, which is in front of it */
+	base_list_add_tail(before(stream, in->number)->next, &in->node);
 }
 
 static struct agent_in_bulk *bulk_of(struct agent_in *in)
@@ -41,12 +69,9 @@ static void release_in(struct agent *agent, struct agent_in *in)
 
 static void purge(struct agent_stream_in *stream)
 {
-	for (int i = 0; i < GATEWAY_WINDOW; i++) {
-		struct agent_in *in = stream->ring[i];
-
-		stream->ring[i] = NULL;
-		if (in)
-			release_in(stream->agent, in);
+	base_list_for(node, &stream->waiting) {
+		base_list_del(node);
+		release_in(stream->agent, base_list_entry(node, struct agent_in, node));
 	}
 	stream->pulls = 0;
 	base_list_del(&stream->blocked);
@@ -155,8 +180,7 @@ static void drain(struct agent_stream_in *stream)
 {
 	base_list_del(&stream->blocked);
 	while (!stream->rc && stream->target) {
-		struct agent_in **place = place_of(stream, stream->deposited + 1);
-		struct agent_in *in = *place;
+		struct agent_in *in = first_of(stream, stream->deposited + 1);
 		struct agent_in_bulk *bulk = in ? bulk_of(in) : NULL;
 		int rc;
 
@@ -171,7 +195,7 @@ static void drain(struct agent_stream_in *stream)
 		}
 		if (rc)
 			return;
-		*place = NULL;
+		base_list_del(&in->node);
 		if (bulk) {
 			stream->pulls--;
 			/* given away */
@@ -210,6 +234,7 @@ static int find(struct agent_link *link, const struct agent_record *record,
 	agent_todo_init(&stream->todo, write_counts);
 	base_list_init(&stream->blocked);
 	base_list_init(&stream->untaken);
+	base_list_init(&stream->waiting);
 	stream->agent = link->agent;
 	stream->link = link;
 	stream->index = record->index;
@@ -245,7 +270,7 @@ static int expected(struct agent_stream_in *stream, uint64_t number)
 		return 1;
 	if (number - stream->deposited > GATEWAY_WINDOW)
 		return -EPROTO;
-	return *place_of(stream, number) ? 1 : 0;
+	return has(stream, number) ? 1 : 0;
 }
 
 /* Does @record ask to be told when it is received? False: no memory, the stream is broken. */
@@ -290,7 +315,7 @@ int agent_in_message(struct agent_link *link, const struct agent_record *record)
 				 .bytes = record->bytes };
 	if (in->bytes)
 		memcpy(in + 1, record->payload, in->bytes);
-	*place_of(stream, in->number) = in;
+	insert(stream, in);
 	if (stream->target && base_list_empty(&stream->blocked) &&
 	    in->number == stream->deposited + 1)
 		block(stream);
@@ -325,7 +350,7 @@ static void pulled(struct agent_pull *pull, int rc)
 		return;
 	}
 	/* lost with its connection: the place is free for the next offer */
-	*place_of(stream, bulk->in.number) = NULL;
+	base_list_del(&bulk->in.node);
 	stream->pulls--;
 	agent_slab_put(&pull->agent->slab, bulk);
 	if (rc == -EMSGSIZE)
@@ -366,7 +391,7 @@ int agent_in_offer(struct agent_conn *conn, const struct agent_record *record,
 	bulk->pull.may = may_pull;
 	bulk->pull.done = pulled;
 	bulk->pull.release = pull_released;
-	*place_of(stream, bulk->in.number) = &bulk->in;
+	insert(stream, &bulk->in);
 	stream->pulls++;
 	agent_pull_start(&bulk->pull, conn, record, offer);
 	return 0;

@@ -28,7 +28,21 @@ static void release_out(struct agent *agent, struct agent_out *out)
 
 static void bulk_released(struct agent_bulk *bulk)
 {
-	release_out(bulk->link->agent, base_list_entry(bulk, struct agent_out, bulk));
+	release_out(bulk->link->agent, &base_list_entry(bulk, struct agent_out_block, bulk)->out);
+}
+
+void agent_out_offered_until(struct agent_stream_out *stream, uint64_t number)
+{
+	while (!base_list_empty(&stream->offered)) {
+		struct agent_out *out =
+			base_list_entry(stream->offered.next, struct agent_out, node);
+
+		if (out->number > number)
+			return;
+		base_list_del(&out->node);
+		stream->bulks--;
+		agent_bulk_end(&base_list_entry(out, struct agent_out_block, out)->bulk);
+	}
 }
 
 void agent_out_drop_messages(struct agent_stream_out *stream)
@@ -37,13 +51,7 @@ void agent_out_drop_messages(struct agent_stream_out *stream)
 		base_list_del(node);
 		release_out(stream->agent, base_list_entry(node, struct agent_out, node));
 	}
-	for (int i = 0; i < GATEWAY_WINDOW; i++) {
-		struct agent_out *out = stream->large[i];
-
-		stream->large[i] = NULL;
-		if (out)
-			agent_bulk_end(&out->bulk);
-	}
+	agent_out_offered_until(stream, UINT64_MAX);
 }
 
 void agent_out_fail(struct agent_stream_out *stream, int rc)
@@ -64,18 +72,21 @@ void agent_out_destroy(struct agent_stream_out *stream)
 	agent_slab_put(&agent->slab, stream);
 }
 
+_Static_assert(AGENT_EAGER_MAX + AGENT_WAITING_BYTES <= UINT16_MAX, "eager[] holds it");
+
 /* Return: 0; -EAGAIN the link has no room; -EBUSY deposits must come first; or why never. */
 static int put_eager(struct agent_stream_out *stream, struct agent_record *record, bool is_block)
 {
+	size_t cost = record->bytes + AGENT_WAITING_BYTES;
 	int rc;
 
-	if (stream->eager_bytes + record->bytes > AGENT_STREAM_EAGER && !is_block)
+	if (stream->eager_bytes + cost > AGENT_STREAM_EAGER && !is_block)
 		return -EBUSY;
 	rc = agent_link_write(stream->link, record);
 	if (rc)
 		return rc;
-	stream->eager[record->number % GATEWAY_WINDOW] = (uint32_t)record->bytes;
-	stream->eager_bytes += record->bytes;
+	stream->eager[record->number % GATEWAY_WINDOW] = (uint16_t)cost;
+	stream->eager_bytes += cost;
 	stream->written = record->number;
 	stream->link->counters.messages_sent++;
 	agent_trace(stream->link, "sent to", stream->index, record->number, record->bytes,
@@ -87,7 +98,8 @@ static bool is_eager(const struct agent_stream_out *stream, size_t bytes, bool i
 {
 	if (bytes > stream->agent->eager_max)
 		return false;
-	return !is_block || bytes == 0 || stream->eager_bytes + bytes <= AGENT_STREAM_EAGER;
+	return !is_block || bytes == 0 ||
+	       stream->eager_bytes + AGENT_WAITING_BYTES + bytes <= AGENT_STREAM_EAGER;
 }
 
 static void make_record(const struct agent_stream_out *stream, uint64_t number,
@@ -123,6 +135,7 @@ static int open_first(struct agent_stream_out *stream)
 static int put_pending(struct agent_stream_out *stream, struct agent_out *out)
 {
 	struct agent *agent = stream->agent;
+	struct agent_out_block *block;
 	struct agent_record record;
 	int rc;
 
@@ -145,15 +158,16 @@ static int put_pending(struct agent_stream_out *stream, struct agent_out *out)
 	if (stream->bulks >= AGENT_FETCH_AHEAD)
 		return -EBUSY;
 	base_list_del(&out->node);
+	block = base_list_entry(out, struct agent_out_block, out);
 	record.kind = AGENT_MESSAGE_BULK;
-	out->bulk.record = record;
-	out->bulk.data = out->message.data;
-	out->bulk.release = bulk_released;
-	stream->large[out->number % GATEWAY_WINDOW] = out;
+	block->bulk.record = record;
+	block->bulk.data = out->message.data;
+	block->bulk.release = bulk_released;
+	base_list_add_tail(&stream->offered, &out->node);
 	stream->bulks++;
 	stream->eager[out->number % GATEWAY_WINDOW] = 0;
 	stream->written = out->number;
-	agent_bulk_send(stream->link, &out->bulk);
+	agent_bulk_send(stream->link, &block->bulk);
 	stream->link->counters.messages_sent++;
 	agent_trace(stream->link, "offered to", stream->index, out->number, out->message.bytes,
 		    &record.header);
@@ -229,6 +243,7 @@ static struct agent_stream_out *create(struct agent *agent, uint32_t index)
 	memset(stream, 0, sizeof(*stream));
 	agent_todo_init(&stream->todo, write_stream);
 	base_list_init(&stream->pending);
+	base_list_init(&stream->offered);
 	stream->agent = agent;
 	stream->index = index;
 	stream->target = target;
@@ -259,14 +274,16 @@ static bool keep(struct agent_stream_out *stream, struct gateway_item *item)
 {
 	struct agent *agent = stream->agent;
 	size_t copy = item->is_block ? 0 : item->message.bytes;
-	struct agent_out *out = agent_slab_get(&agent->slab, sizeof(*out) + copy);
+	size_t bytes = item->is_block ? sizeof(struct agent_out_block) :
+					sizeof(struct agent_out) + copy;
+	struct agent_out *out = agent_slab_get(&agent->slab, bytes);
 
 	if (!out)
 		return false;
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, bytes - copy);
 	base_list_init(&out->node);
-	base_list_init(&out->bulk.node);
-	out->stream = stream;
+	if (item->is_block)
+		base_list_init(&base_list_entry(out, struct agent_out_block, out)->bulk.node);
 	out->is_block = item->is_block;
 	if (item->is_block) {
 		gateway_keep(agent->gateway, item);
@@ -274,8 +291,8 @@ static bool keep(struct agent_stream_out *stream, struct gateway_item *item)
 	} else {
 		out->message = item->message;
 		if (copy)
-			memcpy(out->data, item->message.data, copy);
-		out->message.data = out->data;
+			memcpy(out + 1, item->message.data, copy);
+		out->message.data = out + 1;
 		gateway_done(agent->gateway, item);
 	}
 	out->number = ++stream->queued;

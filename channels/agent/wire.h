@@ -17,7 +17,7 @@
 #include <dhow/message.h>
 
 enum {
-	AGENT_WIRE_VERSION = 4,
+	AGENT_WIRE_VERSION = 5,
 	AGENT_HEADER_BYTES = 64,
 	AGENT_KEY_BYTES = 32,
 	/* Parts of a header: what is in front of the MAC is the nonce that it is made with. */

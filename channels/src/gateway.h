@@ -24,7 +24,7 @@
 #include <dhow/message.h>
 #include <dhow/node.h>
 
-enum { GATEWAY_WINDOW = 256 };
+enum { GATEWAY_WINDOW = 1024 };
 
 enum gateway_kind {
 	GATEWAY_MESSAGE = 1,	/* @message goes to the channel of stream @index */
