@@ -15,6 +15,8 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "base/clock.h"
+#include "proto/monitor.h"
 #include "proto/zap.h"
 
 enum {
@@ -26,11 +28,16 @@ enum {
 	HWM_FRAMES = 65536,
 	BACKLOG = 1024,
 	VERSION_MIN = 40303,
+	/* The socket learns of a broken connection later than the monitor: by a thread's turn. */
+	PROBE_FIRST_MS = 20,
+	PROBE_FOR_MS = 10000,
 };
 
 struct launch_link {
 	void *context, *socket;
 	struct launch_zap *zap;		/* of dlaunch's end only */
+	struct launch_monitor *monitor;
+	uint64_t broken_ns, probe_ns;	/* 0 = nothing to probe */
 	char endpoint[256];
 };
 
@@ -53,6 +60,13 @@ int launch_link_check(struct base_err *reterr)
 static int set_int(void *socket, int option, int value)
 {
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
+}
+
+static void make_route(uint8_t route[ROUTE_BYTES], uint32_t node)
+{
+	route[0] = 'n';
+	for (unsigned i = 0; i < 4; i++)
+		route[1 + i] = (uint8_t)(node >> (8 * i));
 }
 
 static int set_keys(void *socket, const struct launch_keys *keys)
@@ -79,7 +93,8 @@ static int open_link(int type, struct launch_link **ret_link, struct base_err *r
 		return base_err(reterr, -ENOMEM, "no memory for the control link");
 	link->context = zmq_ctx_new();
 	link->socket = link->context ? zmq_socket(link->context, type) : NULL;
-	if (!link->socket || set_limits(link->socket)) {
+	if (!link->socket || set_limits(link->socket) ||
+	    (errno = -launch_monitor_open(link->context, link->socket, &link->monitor))) {
 		int rc = -errno;
 
 		launch_link_close(link, 0);
@@ -130,13 +145,6 @@ const char *launch_link_endpoint(const struct launch_link *link)
 	return link->endpoint;
 }
 
-static void make_route(uint8_t route[ROUTE_BYTES], uint32_t node)
-{
-	route[0] = 'n';
-	for (unsigned i = 0; i < 4; i++)
-		route[1 + i] = (uint8_t)(node >> (8 * i));
-}
-
 int launch_link_connect(const char *endpoint, uint32_t node, const struct launch_keys *keys,
 			const uint8_t server[LAUNCH_KEY_BYTES], struct launch_link **ret_link,
 			struct base_err *reterr)
@@ -166,6 +174,7 @@ void launch_link_close(struct launch_link *link, int linger_ms)
 
 	if (!link)
 		return;
+	launch_monitor_close(link->monitor);
 	if (link->socket) {
 		set_int(link->socket, ZMQ_LINGER, linger_ms);
 		zmq_close(link->socket);
@@ -182,13 +191,62 @@ void *launch_link_socket(const struct launch_link *link)
 	return link->socket;
 }
 
-int launch_link_fd(const struct launch_link *link)
+static int fd_of(void *socket)
 {
 	int fd = -1;
 	size_t size = sizeof(fd);
 
-	zmq_getsockopt(link->socket, ZMQ_FD, &fd, &size);
+	zmq_getsockopt(socket, ZMQ_FD, &fd, &size);
 	return fd;
+}
+
+int launch_link_fd(const struct launch_link *link)
+{
+	return fd_of(link->socket);
+}
+
+void *launch_link_broken_socket(const struct launch_link *link)
+{
+	return launch_monitor_socket(link->monitor);
+}
+
+int launch_link_broken_fd(const struct launch_link *link)
+{
+	return fd_of(launch_monitor_socket(link->monitor));
+}
+
+int launch_link_broken(struct launch_link *link, int *ret_wait_ms)
+{
+	uint64_t now_ns = base_now_ns();
+	int due;
+
+	if (launch_monitor_losses(link->monitor))
+		link->broken_ns = link->probe_ns = now_ns;
+	*ret_wait_ms = -1;
+	if (!link->broken_ns)
+		return 0;
+	due = now_ns >= link->probe_ns;
+	if (due && now_ns - link->broken_ns >= PROBE_FOR_MS * BASE_MS) {
+		link->broken_ns = 0;
+		return 1;
+	}
+	if (due)	/* at once, soon, and then less and less often */
+		link->probe_ns = now_ns + PROBE_FIRST_MS * BASE_MS +
+				 (now_ns - link->broken_ns) / 4;
+	*ret_wait_ms = base_poll_ms(link->probe_ns);
+	return due;
+}
+
+/* A route that is unknown is refused; an empty frame is dropped by whoever gets it. */
+int launch_link_reaches(struct launch_link *link, uint32_t node)
+{
+	uint8_t route[ROUTE_BYTES];
+
+	make_route(route, node);
+	if (zmq_send(link->socket, route, sizeof(route), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+		return errno != EHOSTUNREACH;
+	zmq_send(link->socket, "", 0, ZMQ_DONTWAIT);
+	return 1;
 }
 
 static void free_data(void *data, void *hint)
@@ -294,7 +352,7 @@ static int receive(struct launch_link *link, uint32_t *ret_node, zmq_msg_t *part
 		known = parse_route(part, ret_node) == 0 && zmq_msg_more(part) &&
 			zmq_msg_recv(part, link->socket, 0) >= 0 && is_user(part, *ret_node);
 	}
-	if (!known || zmq_msg_more(part)) {
+	if (!known || zmq_msg_more(part) || !zmq_msg_size(part)) {
 		drop_rest(link->socket, part);
 		return -EBADMSG;
 	}

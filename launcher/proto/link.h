@@ -70,6 +70,16 @@ int launch_link_recv(struct launch_link *link, uint32_t *ret_node,
 		     struct launch_frame *ret_frame, struct launch_message *ret_message);
 void launch_frame_fini(struct launch_frame *frame);
 
+/* 1 from time to time after connections have broken: ask launch_link_reaches() of each node.
+ * Where *ret_wait_ms is not -1, call again after so long. At a daemon: dlaunch is gone. */
+int launch_link_broken(struct launch_link *link, int *ret_wait_ms);
+/* 0: node @node, which had greeted, is not connected any more. */
+int launch_link_reaches(struct launch_link *link, uint32_t node);
+/* For zmq_poll(): then launch_link_broken() has news. */
+void *launch_link_broken_socket(const struct launch_link *link);
+/* The same for epoll, readable at an edge only, as launch_link_fd(). */
+int launch_link_broken_fd(const struct launch_link *link);
+
 unsigned launch_link_refused(const struct launch_link *link);
 
 #endif

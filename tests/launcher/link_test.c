@@ -137,6 +137,65 @@ Test(link, a_client_without_keys_is_refused)
 	zmq_ctx_term(context);
 }
 
+/* Return: 1 within the time the link says that something broke, and node 0 is not reached. */
+static int becomes_lost(struct launch_link *link)
+{
+	uint64_t limit_ns = base_now_ns() + WAIT_MS * BASE_MS;
+
+	while (base_now_ns() < limit_ns) {
+		zmq_pollitem_t item = { .socket = launch_link_broken_socket(link),
+					.events = ZMQ_POLLIN };
+		int wait_ms;
+
+		if (launch_link_broken(link, &wait_ms) && !launch_link_reaches(link, 0))
+			return 1;
+		zmq_poll(&item, 1, wait_ms < 0 ? 100 : wait_ms);
+	}
+	return 0;
+}
+
+Test(link, a_daemon_that_goes_is_missed_and_the_other_is_not)
+{
+	struct launch_link *first = connect_as(0, node_keys[0], server_keys->public);
+	struct launch_link *second = connect_as(1, node_keys[1], server_keys->public);
+	struct launch_message stop = { .type = LAUNCH_LEAVE }, got;
+	int wait_ms;
+
+	cr_assert_geq(receive(server, WAIT_MS, &got), 0);
+	cr_assert_geq(receive(server, WAIT_MS, &got), 0);
+	cr_expect_eq(launch_link_broken(server, &wait_ms), 0);
+	cr_expect_eq(wait_ms, -1);
+	cr_expect_eq(launch_link_reaches(server, 0), 1);
+	launch_link_close(first, 0);
+	cr_expect(becomes_lost(server));
+	cr_expect_eq(launch_link_reaches(server, 1), 1);
+	cr_assert_eq(launch_link_send(server, 1, &stop), 0);
+	cr_expect_eq(receive(second, WAIT_MS, &got), 0, "probes are not seen");
+	cr_expect_eq(got.type, LAUNCH_LEAVE);
+	launch_link_close(second, 0);
+}
+
+Test(link, a_daemon_misses_its_dlaunch)
+{
+	struct launch_link *daemon = connect_as(0, node_keys[0], server_keys->public);
+	uint64_t limit_ns = base_now_ns() + WAIT_MS * BASE_MS;
+	struct launch_message got;
+	int wait_ms, broken = 0;
+
+	cr_assert_eq(receive(server, WAIT_MS, &got), 0);
+	launch_link_close(server, 0);
+	server = NULL;
+	while (!broken && base_now_ns() < limit_ns) {
+		zmq_pollitem_t item = { .socket = launch_link_broken_socket(daemon),
+					.events = ZMQ_POLLIN };
+
+		zmq_poll(&item, 1, 100);
+		broken = launch_link_broken(daemon, &wait_ms);
+	}
+	cr_expect(broken);
+	launch_link_close(daemon, 0);
+}
+
 Test(link, derived_keys_let_a_daemon_in)
 {
 	uint8_t secret[LAUNCH_SECRET_BYTES], allowed[2][LAUNCH_KEY_BYTES];
