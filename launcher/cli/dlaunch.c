@@ -42,6 +42,8 @@ int main(int argc, char **argv)
 	}
 	if (options.dry_run || options.verbose || isatty(STDERR_FILENO))
 		launch_plan_print(&plan, options.dry_run);
+	if (options.dry_run && options.verbose)
+		launch_wlm_print(&options.sources, plan.source);
 	if (!options.dry_run)
 		code = launch_run(&plan);
 	launch_plan_fini(&plan);

@@ -16,9 +16,9 @@
 enum {
 	KEY_NTASKS = 256, KEY_ENV, KEY_WDIR, KEY_TIMEOUT, KEY_DRY_RUN, KEY_POOL, KEY_JSON,
 	KEY_START_TIMEOUT, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER, KEY_NIC, KEY_SECURITY,
+	KEY_WLM, KEY_HOSTS, KEY_HOSTFILE, KEY_SSH, KEY_REMOTE_DHOWD, KEY_BIND_ADDRESS,
 	USAGE_EXIT = 2, LAUNCH_EXIT = 125,
 	SECONDS_MAX = 366 * 86400,
-	START_TIMEOUT_S = 10,
 };
 
 static const char doc[] =
@@ -62,12 +62,27 @@ static const struct argp_option table[] = {
 	{ "security", KEY_SECURITY, "LEVEL", 0, "of the links between nodes: mac, integrity or "
 	  "encrypt (default: $DHOW_SECURITY, else mac)", 2 },
 	{ "kill-on-bad-exit", 'K', NULL, 0, "end all when a task's exit code is not 0", 2 },
-	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up (10)", 2 },
-	{ NULL, 0, NULL, 0, "What is shown:", 3 },
-	{ "label", 'l', NULL, 0, "begin each line with the rank that wrote it", 3 },
-	{ "verbose", 'v', NULL, 0, "say what happens", 3 },
-	{ "dry-run", KEY_DRY_RUN, NULL, 0, "show what would run where, and run nothing", 3 },
-	{ "json", KEY_JSON, "FILE", 0, "write a report of the run", 3 },
+	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up "
+	  "(default: 10 on this machine, else 60)", 2 },
+	{ NULL, 0, NULL, 0, "Where:", 3 },
+	{ "wlm", KEY_WLM, "NAME", 0, "what nodes come from: slurm, pals, pbs, ssh or local "
+	  "(default: $DHOW_WLM, else the first that fits; --dry-run -v shows why)", 3 },
+	{ "nodelist", 'w', "NODES", 0, "use these of the nodes there are: a[1-3,7],b", 3 },
+	{ "exclude", 'x', "NODES", 0, "do not use these", 3 },
+	{ "hosts", KEY_HOSTS, "HOSTS", 0, "hosts to reach by ssh, with slots: a:3,b", 3 },
+	{ "host", KEY_HOSTS, NULL, OPTION_ALIAS, NULL, 3 },
+	{ "hostfile", KEY_HOSTFILE, "FILE", 0, "the same, one a line (default: $DHOW_HOSTFILE)",
+	  3 },
+	{ "ssh-command", KEY_SSH, "COMMAND", 0, "in place of ssh (default: $DHOW_SSH)", 3 },
+	{ "remote-dhowd", KEY_REMOTE_DHOWD, "PATH", 0, "of dhowd on other nodes (default: as here)",
+	  3 },
+	{ "bind-address", KEY_BIND_ADDRESS, "ADDRESS", 0, "of dlaunch, or a network interface of "
+	  "all nodes, e.g. hsn0 (default: $DHOW_LISTEN, else the way to the first node)", 3 },
+	{ NULL, 0, NULL, 0, "What is shown:", 4 },
+	{ "label", 'l', NULL, 0, "begin each line with the rank that wrote it", 4 },
+	{ "verbose", 'v', NULL, 0, "say what happens", 4 },
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "show what would run where, and run nothing", 4 },
+	{ "json", KEY_JSON, "FILE", 0, "write a report of the run", 4 },
 	{ 0 },
 };
 
@@ -193,6 +208,30 @@ static error_t take(int key, char *text, struct argp_state *state)
 	case KEY_POOL:
 		set_pool(options, text);
 		break;
+	case KEY_WLM:
+		options->sources.wlm = text;
+		break;
+	case 'w':
+		options->sources.nodelist = text;
+		break;
+	case 'x':
+		options->sources.exclude = text;
+		break;
+	case KEY_HOSTS:
+		options->sources.hosts = text;
+		break;
+	case KEY_HOSTFILE:
+		options->sources.hostfile = text;
+		break;
+	case KEY_SSH:
+		options->sources.ssh = text;
+		break;
+	case KEY_REMOTE_DHOWD:
+		options->sources.dhowd = text;
+		break;
+	case KEY_BIND_ADDRESS:
+		options->sources.address = text;
+		break;
 	case KEY_ENV:
 		add_env(options, text);
 		break;
@@ -240,6 +279,27 @@ static error_t take(int key, char *text, struct argp_state *state)
 	return 0;
 }
 
+/* What was not given by an option; --hosts and a variable for the file do not contradict. */
+static void add_environment(struct launch_wlm_wishes *sources)
+{
+	const struct {
+		const char **wish, *variable;
+	} rows[] = {
+		{ &sources->wlm, "DHOW_WLM" },
+		{ &sources->hostfile, "DHOW_HOSTFILE" },
+		{ &sources->ssh, "DHOW_SSH" },
+		{ &sources->address, "DHOW_LISTEN" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *value = getenv(rows[i].variable);
+
+		if (!*rows[i].wish && value && *value &&
+		    !(rows[i].wish == &sources->hostfile && sources->hosts))
+			*rows[i].wish = value;
+	}
+}
+
 static void print_version(FILE *stream, struct argp_state *state)
 {
 	(void)state;
@@ -256,7 +316,6 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 	char *program = (char[]){ "dlaunch" };
 
 	memset(ret_options, 0, sizeof(*ret_options));
-	ret_options->start_timeout_s = START_TIMEOUT_S;
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = USAGE_EXIT;
 	if (argc > 0)
@@ -266,6 +325,7 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 	if (!ret_options->argv)
 		wrong("no program is given");
 	launch_wishes_environment(&ret_options->wishes);
+	add_environment(&ret_options->sources);
 	if (!ret_options->security)
 		set_security(ret_options, "DHOW_SECURITY",
 			     security && *security ? security : "mac");

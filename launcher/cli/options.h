@@ -15,7 +15,7 @@ struct launch_options {
 	uint32_t tasks_per_node;	/* 0 = not given */
 	uint32_t ntasks;		/* 0 = not given */
 	uint32_t timeout_s;		/* 0 = none */
-	uint32_t start_timeout_s;
+	uint32_t start_timeout_s;	/* 0 = what the source of nodes takes */
 	uint64_t pool_bytes;		/* 0 = what the library takes */
 	struct launch_wlm_wishes sources;	/* where nodes come from, and which */
 	struct launch_wishes wishes;	/* transport, fabric, provider, NIC */

@@ -50,6 +50,8 @@ static int count_nodes(const struct launch_options *options, struct launch_plan 
 		return rc == -EINVAL ? USAGE : FAILED;
 	if (options->nodes > plan->hosts.count)
 		return too_many_nodes(options, plan, reterr);
+	plan->start_timeout_s = options->start_timeout_s ? options->start_timeout_s :
+							   plan->source->start_timeout_s;
 	plan->nodes = options->nodes ? options->nodes : plan->hosts.count;
 	plan->tasks_per_node = options->tasks_per_node ? options->tasks_per_node :
 			       plan->hosts.tasks_per_node ? plan->hosts.tasks_per_node : 1;

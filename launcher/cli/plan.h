@@ -19,6 +19,7 @@ struct launch_plan {
 	const struct launch_wlm *source;
 	struct launch_hosts hosts;	/* all that may be used, the first @nodes are; owned */
 	uint32_t nodes, tasks_per_node, ntasks;
+	uint32_t start_timeout_s;	/* for all nodes to come up */
 	struct launch_place *map;	/* ntasks entries; owned */
 	char **env;			/* of the tasks; owned array, borrowed strings */
 	char wdir[PATH_MAX];		/* absolute */

@@ -33,7 +33,7 @@ static void fill_job(struct run *run)
 		.nic = plan->selection.nic,
 		.security = plan->options->security,
 		.pool_bytes = plan->options->pool_bytes,
-		.start_timeout_ms = plan->options->start_timeout_s * 1000,
+		.start_timeout_ms = plan->start_timeout_s * 1000,
 		.verbose = plan->options->verbose,
 	};
 }

@@ -48,6 +48,7 @@ struct launch_job {
 	struct launch_keys *server_keys;
 	struct launch_boot *boot;	/* locked memory */
 	struct launch_carriers *carriers;	/* of the daemons */
+	int epoll;			/* what else wakes the owner */
 	char **carrier_env;
 	char owner_entry[64], tag_entry[64];	/* of their environment */
 	char tag[LAUNCH_TAG_BYTES];
@@ -130,6 +131,8 @@ void job_hear(struct launch_job *job);
 
 /* nodes.c */
 void job_reap(struct launch_job *job);
+/* Connections have broken: find out whose. */
+void job_miss_nodes(struct launch_job *job);
 /* For whatever cause: node @node is gone for good. */
 void job_node_lost(struct launch_job *job, uint32_t node, const char *text);
 void job_node_left(struct launch_job *job, uint32_t node);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "job/internal.h"
@@ -72,6 +73,7 @@ int launch_job_open(const struct launch_job_spec *spec, const struct launch_job_
 	if (hooks)
 		job->hooks = *hooks;
 	base_list_init(&job->runs);
+	job->epoll = -1;
 	job->started_ns = base_now_ns();
 	job->start_limit_ns = job->started_ns + spec->start_timeout_ms * BASE_MS;
 	rc = job_start(job, reterr);
@@ -90,7 +92,7 @@ void *launch_job_socket(const struct launch_job *job)
 
 int launch_job_fd(const struct launch_job *job)
 {
-	return launch_carriers_fd(job->carriers);
+	return job->epoll;
 }
 
 static void become_ready(struct launch_job *job)
@@ -116,7 +118,9 @@ int launch_job_step(struct launch_job *job)
 
 	job_reap(job);
 	job_hear(job);
-	wait_ms = launch_carriers_step(job->carriers);
+	if (launch_link_broken(job->link, &wait_ms))
+		job_miss_nodes(job);
+	sooner(&wait_ms, launch_carriers_step(job->carriers));
 	if (job->state == JOB_STARTING && !job->broken) {
 		if (job->nodes_ready == job->spec->nodes)
 			become_ready(job);
@@ -163,6 +167,8 @@ void launch_job_close(struct launch_job *job)
 	launch_link_close(job->link, 0);
 	launch_boot_free(job->boot);
 	free(job->carrier_env);
+	if (job->epoll >= 0)
+		close(job->epoll);
 	launch_keys_free(job->server_keys);
 	free(job->nodes);
 	free(job);

@@ -71,6 +71,20 @@ void job_node_lost(struct launch_job *job, uint32_t node, const char *text)
 		job->hooks.node_dead(job->hooks.arg, node, text);
 }
 
+void job_miss_nodes(struct launch_job *job)
+{
+	char text[LAUNCH_TEXT_BYTES];
+
+	/* Of local daemons we hear more, as their parent. */
+	for (uint32_t i = 0; i < job->spec->nodes && !job->spec->source->same_machine; i++) {
+		if (!job_node_hears(job, i) || launch_link_reaches(job->link, i))
+			continue;
+		snprintf(text, sizeof(text), "daemon of node %u (%.64s) is gone", i,
+			 job->spec->hosts->host[i].name);
+		job_node_lost(job, i, text);
+	}
+}
+
 /* Two nets, see sweep.h; the second, a walk through all processes, only where a daemon did not
  * leave by itself. Children that were here before us are not ours to end: then, only the tag
  * decides. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -132,6 +133,19 @@ static int start_daemons(struct launch_job *job, struct base_err *reterr)
 	return launch_carriers_open(&spec, &hooks, &job->carriers, reterr);
 }
 
+/* Lines of carriers, and the end of connections. */
+static int open_wakes(struct launch_job *job, struct base_err *reterr)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int broken = launch_link_broken_fd(job->link), lines = launch_carriers_fd(job->carriers);
+
+	job->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (job->epoll < 0 || epoll_ctl(job->epoll, EPOLL_CTL_ADD, broken, &event) < 0 ||
+	    epoll_ctl(job->epoll, EPOLL_CTL_ADD, lines, &event) < 0)
+		return base_err(reterr, -errno, "no epoll: %s", strerror(errno));
+	return 0;
+}
+
 static int open_nodes(struct launch_job *job, struct base_err *reterr)
 {
 	job->nodes = calloc(job->spec->nodes, sizeof(*job->nodes));
@@ -161,7 +175,9 @@ int job_start(struct launch_job *job, struct base_err *reterr)
 	rc = make_link(job, reterr);
 	if (rc == 0)
 		rc = fill_boot(job, reterr);
-	return rc < 0 ? rc : start_daemons(job, reterr);
+	if (rc == 0)
+		rc = start_daemons(job, reterr);
+	return rc < 0 ? rc : open_wakes(job, reterr);
 }
 
 void job_introduce(struct launch_job *job)

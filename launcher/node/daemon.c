@@ -211,6 +211,17 @@ static void check_lifeline(void *arg, uint32_t events)
 		die(daemon, "dlaunch is gone");
 }
 
+/* Where nothing carries our stdin, the control link is the life line. */
+static void check_link(void *arg, uint32_t events)
+{
+	struct daemon *daemon = arg;
+	int wait_ms;
+
+	(void)events;
+	if (launch_link_broken(daemon->link, &wait_ms))
+		die(daemon, "dlaunch is gone");
+}
+
 /* The link is drained and the service stepped on every turn anyway. */
 static void wake(void *arg, uint32_t events)
 {
@@ -238,6 +249,8 @@ static void loop(struct daemon *daemon)
 			wait_ms = 0;
 		if (daemon->state == DAEMON_LEFT)
 			break;
+		if (daemon->lifeline < 0)
+			check_link(daemon, 0);
 		count = epoll_wait(daemon->epoll, events, EVENTS, wait_ms);
 		for (int i = 0; i < count; i++)
 			dispatch(&events[i]);
@@ -270,9 +283,12 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 	if (rc == 0)
 		rc = launch_daemon_watch(daemon, daemon->signals, EPOLLIN, &daemon->on_signals,
 					 reterr);
-	if (rc == 0)
+	if (rc == 0 && daemon->lifeline >= 0)
 		rc = launch_daemon_watch(daemon, daemon->lifeline, EPOLLIN, &daemon->on_lifeline,
 					 reterr);
+	else if (rc == 0)
+		rc = launch_daemon_watch(daemon, launch_link_broken_fd(daemon->link), EPOLLIN,
+					 &daemon->on_broken, reterr);
 	return rc;
 }
 
@@ -309,6 +325,7 @@ int launch_daemon_run(struct launch_boot *boot, int lifeline, const struct rlimi
 				 .on_service = { wake, NULL },
 				 .on_signals = { take_signals, &daemon },
 				 .on_lifeline = { check_lifeline, &daemon },
+				 .on_broken = { check_link, &daemon },
 				 .core = *core,
 				 .files = *files };
 	struct base_err err;

@@ -59,7 +59,7 @@ struct daemon {
 
 	struct base_list runs;		/* of struct daemon_run, in the order of their start */
 	struct rlimit core, files;	/* as we found them: the ranks get them back */
-	struct daemon_watch on_link, on_service, on_signals, on_lifeline;
+	struct daemon_watch on_link, on_service, on_signals, on_lifeline, on_broken;
 };
 
 /* daemon.c */

@@ -51,17 +51,38 @@ static void set_limits(struct rlimit *ret_core, struct rlimit *ret_files)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static const char node_option[] = "--node=";
-
 /* dlaunch alone calls us; there is no option that a person would want. */
-static const char *find_told(int argc, char **argv)
+static const char *find_option(int argc, char **argv, const char *name)
 {
-	size_t bytes = sizeof(node_option) - 1;
+	size_t bytes = strlen(name);
 
 	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], node_option, bytes) == 0)
+		if (strncmp(argv[i], name, bytes) == 0)
 			return argv[i] + bytes;
 	return NULL;
+}
+
+/* From stdin, or where no stdin reaches the nodes, from a file that only this user can read. */
+static int read_boot(const char *path, struct launch_boot *boot, struct base_err *reterr)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (!path)
+		return launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, reterr);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return base_err(reterr, -errno, "cannot read the start message \"%.150s\": %s\n"
+				"try: DHOW_BOOT_DIR, a folder that all nodes share", path,
+				strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_mode & 077)
+		rc = base_err(reterr, -EPERM, "start message \"%.150s\": others could have "
+			      "written or read it", path);
+	else
+		rc = launch_boot_read(fd, BOOT_TIMEOUT_MS, boot, reterr);
+	close(fd);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -69,6 +90,7 @@ int main(int argc, char **argv)
 	struct rlimit core, files;
 	struct launch_boot *boot;
 	struct base_err err;
+	const char *file;
 	int lifeline, code;
 
 	umask(077);
@@ -87,15 +109,21 @@ int main(int argc, char **argv)
 		base_err(&err, -ENOMEM, "no locked memory for keys (see ulimit -l)");
 		goto err_report;
 	}
-	if (launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, &err) < 0 ||
-	    launch_identity_find(boot, find_told(argc, argv), &err) < 0)
+	file = find_option(argc, argv, "--boot-file=");
+	if (read_boot(file, boot, &err) < 0 ||
+	    launch_identity_find(boot, find_option(argc, argv, "--node="), &err) < 0)
 		goto err_report;
 	if (boot->verbose && !base_log_enabled(BASE_LOG_INFO))
 		base_log_set_level(BASE_LOG_INFO);
 	lifeline = take_lifeline(&err);
 	if (lifeline < 0)
 		goto err_report;
-	base_fd_set_nonblocking(lifeline, 1);
+	if (file) {
+		close(lifeline);
+		lifeline = -1;
+	} else {
+		base_fd_set_nonblocking(lifeline, 1);
+	}
 	code = launch_daemon_run(boot, lifeline, &core, &files);
 	launch_boot_free(boot);
 	return code;

@@ -30,7 +30,7 @@ struct launch_carriers {
 	int epoll;
 	int changed;			/* a step has something to do */
 	int closing;
-	uint32_t started, coming_up;	/* carriers */
+	uint32_t started, coming_up, up;	/* carriers */
 	uint32_t count;
 	struct carrier *carriers;
 	uint8_t *nodes;			/* enum carrier_node of each */

@@ -14,9 +14,12 @@ static void pass_on(struct launch_carriers *carriers, const char *line)
 
 static void take_line(struct launch_carriers *carriers, struct carrier *carrier)
 {
+	const char *noise = carriers->spec.source->noise;
+
 	carrier->line[carrier->used] = 0;
 	carrier->used = 0;
-	if (!carrier->line[strspn(carrier->line, " \t\r")])
+	if (!carrier->line[strspn(carrier->line, " \t\r")] ||
+	    (noise && strcmp(carrier->line, noise) == 0))
 		return;
 	if (carrier->greeted == carrier->count) {
 		pass_on(carriers, carrier->line);

@@ -66,9 +66,9 @@ static void print_end(const struct launch_carriers *carriers, const struct carri
 	if (source->same_machine)
 		snprintf(what, sizeof(what), "daemon of node %u", node);
 	else if (source->one_for_all)
-		snprintf(what, sizeof(what), "what %s started the daemons with", source->name);
+		snprintf(what, sizeof(what), "%s, which carries all daemons,", source->carrier);
 	else
-		snprintf(what, sizeof(what), "%s to node %u (%.30s)", source->name, node,
+		snprintf(what, sizeof(what), "%s to node %u (%.30s)", source->carrier, node,
 			 carriers->spec.hosts[node].name);
 	if (killed)
 		snprintf(how, sizeof(how), "was killed by signal %d (%s)",
@@ -162,6 +162,8 @@ void launch_carriers_greeted(struct launch_carriers *carriers, uint32_t node)
 		return;
 	launch_carrier_release(carriers, carrier);
 	carriers->coming_up -= carrier->pid > 0;
+	if (++carriers->up == carriers->count)
+		launch_boot_file_remove(&carriers->boot_file);
 }
 
 void launch_carriers_over(struct launch_carriers *carriers, uint32_t node)

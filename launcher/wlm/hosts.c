@@ -106,6 +106,16 @@ int launch_hosts_counts(const char *text, uint32_t *ret_counts, uint32_t count)
 	return filled == count ? 0 : -EINVAL;
 }
 
+void launch_hosts_agree(struct launch_hosts *hosts)
+{
+	uint32_t slots = hosts->count ? hosts->host[0].slots : 0;
+
+	for (uint32_t i = 1; i < hosts->count; i++)
+		if (hosts->host[i].slots != slots)
+			return;
+	hosts->tasks_per_node = slots;
+}
+
 /* The hosts of @hosts that @text names, in its order. */
 static int select_named(const struct launch_hosts *hosts, const char *text, const char *option,
 			uint8_t *chosen, uint32_t *order, uint32_t *ret_count,

@@ -47,6 +47,7 @@ const struct launch_wlm launch_wlm_local = {
 	.detect = detect,
 	.hosts = hosts,
 	.command = command,
+	.carrier = "dhowd",
 	.same_machine = 1,
 	.passes_environment = 1,
 	.start_timeout_s = 10,

@@ -11,6 +11,10 @@
 
 /* In the order in which they are asked. */
 static const struct launch_wlm *const sources[] = {
+	&launch_wlm_slurm,
+	&launch_wlm_pals,
+	&launch_wlm_pbs,
+	&launch_wlm_ssh,
 	&launch_wlm_local,	/* always there, so it is the last */
 };
 enum { SOURCES = sizeof(sources) / sizeof(*sources) };
@@ -134,6 +138,31 @@ static int begins_with_any(const char *text, const char *const *list, size_t cou
 	return 0;
 }
 
+/* Where dhowd is elsewhere, its agent is beside it. */
+static void move_agent(struct launch_boot *boot, const char *dhowd)
+{
+	const char *slash = strrchr(dhowd, '/'), *name = strrchr(boot->agent, '/');
+	char moved[LAUNCH_BOOT_PATH_BYTES];
+
+	if (!slash || !name)
+		return;
+	if (snprintf(moved, sizeof(moved), "%.*s%s", (int)(slash - dhowd), dhowd, name) <
+	    (int)sizeof(moved))
+		memcpy(boot->agent, moved, sizeof(moved));
+}
+
+void launch_wlm_print(const struct launch_wlm_wishes *wishes, const struct launch_wlm *used)
+{
+	char reason[LAUNCH_REASON_BYTES];
+
+	for (size_t i = 0; i < SOURCES; i++) {
+		int fits = sources[i]->detect(wishes, reason, sizeof(reason));
+
+		fprintf(stderr, "dlaunch: nodes from %-5s %s: %s\n", sources[i]->name,
+			sources[i] == used ? "yes" : fits ? "no, others come first" : "no", reason);
+	}
+}
+
 int launch_wlm_fill_boot(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
 			 const struct launch_host *hosts, uint32_t nodes,
 			 struct launch_boot *boot)
@@ -141,6 +170,8 @@ int launch_wlm_fill_boot(const struct launch_wlm *source, const struct launch_wl
 	struct in_addr numeric;
 	int rc = 0;
 
+	if (!source->same_machine && wishes->dhowd)
+		move_agent(boot, wishes->dhowd);
 	boot->bind_rule = source->same_machine ? LAUNCH_BIND_LOCAL : LAUNCH_BIND_ROUTE;
 	if (!source->same_machine && wishes->address &&
 	    inet_pton(AF_INET, wishes->address, &numeric) != 1) {

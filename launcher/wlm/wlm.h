@@ -48,6 +48,8 @@ struct launch_wlm {
 	/* The command line that starts dhowd there. */
 	int (*command)(const struct launch_carry *carry, struct launch_words *ret_words,
 		       struct base_err *reterr);
+	const char *carrier;	/* name of that program, for people */
+	const char *noise;	/* a line of it that is no news; NULL = none */
 	int same_machine;	/* nodes are this machine: programs can be checked before */
 	int one_for_all;	/* one process carries all daemons, else one each */
 	uint32_t at_once;	/* how many of them may be coming up at the same time */
@@ -66,6 +68,9 @@ const struct launch_wlm *launch_wlm_find(const struct launch_wlm_wishes *wishes,
 /* Row @index of the table, for people. Return: NULL behind the last. */
 const struct launch_wlm *launch_wlm_row(size_t index);
 
+/* For `--dry-run -v`: each row, whether it was taken, and why. */
+void launch_wlm_print(const struct launch_wlm_wishes *wishes, const struct launch_wlm *used);
+
 /* The nodes of @source without those that --nodelist and --exclude leave out. Return: 0;
  * -EINVAL the user is wrong; other negative errno. launch_hosts_fini() ends @ret_hosts. */
 int launch_wlm_hosts(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
@@ -76,12 +81,14 @@ int launch_wlm_address(const struct launch_wlm *source, const struct launch_wlm_
 		       const struct launch_hosts *hosts, char ret_address[LAUNCH_ADDRESS_BYTES],
 		       struct base_err *reterr);
 
-/* Fill what the start message says of nodes: names, rule for addresses, environment. What it
- * points to is owned by @boot, see launch_boot_free(). Return: 0; -ENOMEM. */
+/* Fill what the start message says of nodes: names, rule for addresses, environment; and move
+ * its agent, which must be there already, to where --remote-dhowd is. What it points to is owned
+ * by @boot, see launch_boot_free(). Return: 0; -ENOMEM. */
 int launch_wlm_fill_boot(const struct launch_wlm *source, const struct launch_wlm_wishes *wishes,
 			 const struct launch_host *hosts, uint32_t nodes,
 			 struct launch_boot *boot);
 
-extern const struct launch_wlm launch_wlm_local, launch_wlm_slurm, launch_wlm_pbs, launch_wlm_ssh;
+extern const struct launch_wlm launch_wlm_slurm, launch_wlm_pals, launch_wlm_pbs, launch_wlm_ssh,
+	launch_wlm_local;
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wlm/hosts.h"
+
 void launch_words_add(struct launch_words *words, const char *format, ...)
 {
 	char **larger = realloc(words->word, (words->count + 2) * sizeof(*larger));
@@ -24,6 +26,25 @@ void launch_words_add(struct launch_words *words, const char *format, ...)
 		words->word[words->count] = NULL;
 	}
 	va_end(args);
+}
+
+void launch_words_join(struct launch_words *words, const char *prefix,
+		       const struct launch_host *hosts, uint32_t count)
+{
+	size_t bytes = 1;
+	char *list, *at;
+
+	for (uint32_t i = 0; i < count; i++)
+		bytes += strlen(hosts[i].name) + 1;
+	list = at = malloc(bytes);
+	if (!list) {
+		words->failed = -ENOMEM;
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		at += sprintf(at, "%s%s", i ? "," : "", hosts[i].name);
+	launch_words_add(words, "%s%s", prefix, list);
+	free(list);
 }
 
 void launch_words_split(struct launch_words *words, const char *text)
