@@ -9,6 +9,8 @@ packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux pro
 	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox python3-zmq
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
+# Real workload managers for tests/support/beds.
+packages+=" slurm-wlm munge openssh-server openssh-client iproute2 python3"
 if [ "${1:-}" = --long ]; then
 	packages+=" doxygen libmpich-dev libopenmpi-dev mpich openmpi-bin"
 fi
@@ -43,6 +45,12 @@ apt() {
 echo "install.sh: installing$missing" >&2
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
+# Tests start the daemons they need: none is to be started by its package.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	$as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+	trap 'rm -f "$log"; $as_root rm -f $policy' EXIT
+fi
 # A package list that is too old names files which are gone, so it is renewed first.
 if ! { apt update && apt install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 	tail -n 20 "$log" >&2
