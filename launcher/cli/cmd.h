@@ -16,5 +16,10 @@ int launch_cmd_info(int argc, char **argv);
 int launch_cmd_clean(int argc, char **argv);
 int launch_cmd_ps(int argc, char **argv);
 int launch_cmd_serve(int argc, char **argv);
+int launch_cmd_run(int argc, char **argv);
+int launch_cmd_stop(int argc, char **argv);
+int launch_cmd_logs(int argc, char **argv);
+int launch_cmd_shutdown(int argc, char **argv);
+int launch_cmd_keygen(int argc, char **argv);
 
 #endif

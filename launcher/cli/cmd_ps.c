@@ -1,10 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_ps.c - `dhow ps`: what runs here; `--links`: the links between nodes, by their agents. */
+/* cmd_ps.c - `dhow ps`: the steps of a server; `--links`: the links of agents. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cmd.h"
 #include "cli/links.h"
+#include "cli/server_args.h"
+#include "cli/steps.h"
+
+enum { FAILED = 1, KEY_LINKS = 1000, KEY_JSON };
+
+struct options {
+	struct launch_server_args server;
+	int links, as_json, all;
+};
+
+static const struct argp_option table[] = {
+	{ "all", 'a', NULL, 0, "also the steps that are over", 1 },
+	{ "links", KEY_LINKS, NULL, 0, "the links between nodes instead", 1 },
+	{ "json", KEY_JSON, NULL, 0, "for programs; all steps", 1 },
+	{ 0 },
+};
+
+static error_t take(int key, char *text, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'a':
+		options->all = 1;
+		break;
+	case KEY_LINKS:
+		options->links = 1;
+		break;
+	case KEY_JSON:
+		options->as_json = 1;
+		break;
+	case ARGP_KEY_ARG:
+		launch_server_usage("ps", "\"%s\" is one argument too many", text);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
 
 static int print_links(int as_json)
 {
@@ -23,22 +61,18 @@ static int print_links(int as_json)
 
 int launch_cmd_ps(int argc, char **argv)
 {
-	int links = 0, as_json = 0;
+	static const struct argp own = { .options = table, .parser = take,
+					 .doc = "Show what runs on a server." };
+	struct options options = { 0 };
+	struct server_client *client;
+	int code = FAILED;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--links") == 0) {
-			links = 1;
-		} else if (strcmp(argv[i], "--json") == 0) {
-			as_json = 1;
-		} else {
-			fprintf(stderr, "dhow: ps: unknown option \"%s\"; there are --links and "
-				"--json\n", argv[i]);
-			return 2;
-		}
-	}
-	if (!links) {
-		fprintf(stderr, "dhow: ps: say what to show: --links\n");
-		return 2;
-	}
-	return print_links(as_json);
+	launch_server_parse(argc, argv, "ps", &own, &options, &options.server);
+	if (options.links)
+		return print_links(options.as_json);
+	client = launch_server_open(&options.server, "ps");
+	if (client)
+		code = launch_steps_print(client, options.all, options.as_json);
+	server_client_close(client);
+	return code;
 }

@@ -10,9 +10,14 @@
 
 static const struct launch_cmd commands[] = {
 	{ "info", "this machine as Dhow sees it (--json)", launch_cmd_info },
-	{ "ps", "links between nodes, by the agents here (--links, --json)", launch_cmd_ps },
 	{ "clean", "end what is left of runs whose dlaunch is dead (--dry-run)", launch_cmd_clean },
 	{ "serve", "hold nodes and run steps on them, also for SmartSim", launch_cmd_serve },
+	{ "run", "a program on the nodes of a server: run -n 2 -N 3 APP", launch_cmd_run },
+	{ "ps", "the steps of a server (--json), or the links of agents (--links)", launch_cmd_ps },
+	{ "logs", "what a step has written (-f)", launch_cmd_logs },
+	{ "stop", "end steps", launch_cmd_stop },
+	{ "shutdown", "end a server", launch_cmd_shutdown },
+	{ "keygen", "make the keys of servers and their clients", launch_cmd_keygen },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

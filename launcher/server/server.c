@@ -190,19 +190,27 @@ static int keep(struct server *server, struct server_step *step, const char *dat
 	return 0;
 }
 
-static void set_spool(struct server *server, const struct server_request *request,
-		      struct server_step *step)
+static char *spool_path(const struct server *server, const struct server_step *step,
+			const char *ending)
 {
 	char path[PATH_MAX];
 
-	if (!server->spool || step->output ||
-	    !json_is_true(json_object_get(request->body, "spool")))
+	snprintf(path, sizeof(path), "%s/%s.%s", server->spool, step->id, ending);
+	return strdup(path);
+}
+
+/* The client wants output that it has given no file for. */
+static void set_spool(struct server *server, const struct server_request *request,
+		      struct server_step *step)
+{
+	if (!server->spool || !json_is_true(json_object_get(request->body, "spool")))
 		return;
 	/* made when it is needed for the first time; where it cannot be, the step will say so */
 	mkdir(server->spool, 0700);
-	snprintf(path, sizeof(path), "%s/%s.out", server->spool, step->id);
-	step->output = strdup(path);
-	step->spooled = step->output != NULL;
+	if (!step->output)
+		step->output = spool_path(server, step, "out");
+	if (!step->error)
+		step->error = spool_path(server, step, "err");
 }
 
 /* Nobody waits before it and it fits: it starts without a detour through the queue. */

@@ -229,7 +229,7 @@ static int start_run(struct server *server, struct server_step *step,
 	fill_map(step, map);
 	spec.extra_count = fill_extras(run, size, mask, gpus, extras);
 	spec.output[0] = output_to(step->output);
-	spec.output[1] = output_to(step->spooled && !step->error ? step->output : step->error);
+	spec.output[1] = output_to(step->error);
 	rc = launch_run_start(server->job, &spec, &hooks, &step->run, reterr);
 out:
 	free(argv);

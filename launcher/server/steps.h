@@ -53,7 +53,6 @@ struct server_step {
 	void *owner;
 	int cancelled;			/* somebody stopped it */
 	int failure;			/* exit code that the job told; 0 = none */
-	int spooled;			/* its output file is the server's own */
 	char token[64];
 };
 

@@ -5,7 +5,7 @@ set -u
 cd "$1" || exit 1
 
 flags="-D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only
-	-Ichannels -Ichannels/include -Itcp -Ihsta -Ilauncher -Ibench -Itests/support -I."
+	-Ichannels -Ichannels/include -Itcp -Ihsta -Ilauncher -Ilauncher/include -Ibench -Itests/support -I."
 bad=0 count=0
 for header in $(find channels tcp hsta launcher bench tests -name '*.h' 2>/dev/null | sort); do
 	count=$((count + 1))
@@ -13,7 +13,7 @@ for header in $(find channels tcp hsta launcher bench tests -name '*.h' 2>/dev/n
 	echo "#include \"$header\"" | ${CC:-cc} -std=gnu11 $flags -x c - ||
 		{ echo "$header: does not compile alone"; bad=1; }
 done
-for header in channels/include/dhow/*.h; do
+for header in channels/include/dhow/*.h launcher/include/dhow/*.h; do
 	echo "#include \"$header\"" | ${CXX:-c++} -std=c++11 $flags -Wpedantic -x c++ - ||
 		{ echo "$header: does not compile alone in C++"; bad=1; }
 done
