@@ -20,6 +20,7 @@
 #include "keys/keys.h"
 #include "node/daemon.h"
 #include "node/identity.h"
+#include "node/keeper.h"
 
 enum { BOOT_TIMEOUT_MS = 10000 };
 
@@ -100,6 +101,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	base_fd_cloexec_from(3);
+	if (find_option(argc, argv, LAUNCH_KEEPER_OPTION))
+		return launch_keeper_run(argc, argv);
 	set_limits(&core, &files);
 	boot = NULL;
 	if (launch_keys_init(&err) < 0 || launch_link_check(&err) < 0)

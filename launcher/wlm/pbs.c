@@ -107,6 +107,7 @@ static int command_pals(const struct launch_carry *carry, struct launch_words *r
 	launch_words_join(ret_words, "", carry->hosts, carry->nodes);
 	launch_words_add(ret_words, "--line-buffer");
 	launch_words_add(ret_words, "%s", carry->dhowd);
+	launch_words_add(ret_words, "--keeper");
 	launch_words_add(ret_words, "--boot-file=%s", carry->boot_file);
 	return 0;
 }
@@ -145,6 +146,7 @@ static int command_pbsdsh(const struct launch_carry *carry, struct launch_words 
 	launch_words_add(ret_words, "%s", carry->tag);
 	launch_words_add(ret_words, "%s", carry->owner);
 	launch_words_add(ret_words, "%s", carry->dhowd);
+	launch_words_add(ret_words, "--keeper");
 	launch_words_add(ret_words, "--node=%u", carry->first);
 	launch_words_add(ret_words, "--boot-file=%s", carry->boot_file);
 	return 0;

@@ -121,6 +121,7 @@ static int command(const struct launch_carry *carry, struct launch_words *ret_wo
 	launch_words_add(ret_words, "--chdir=/");
 	launch_words_add(ret_words, "--job-name=dhowd");
 	launch_words_add(ret_words, "%s", carry->dhowd);
+	launch_words_add(ret_words, "--keeper");
 	return 0;
 }
 

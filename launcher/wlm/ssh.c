@@ -65,7 +65,7 @@ static int is_ssh(const char *program)
 /* For any shell at the other side. */
 static void add_remote(const struct launch_carry *carry, struct launch_words *words)
 {
-	launch_words_add(words, "exec env %s %s '%s' --node=%u", carry->tag, carry->owner,
+	launch_words_add(words, "exec env %s %s '%s' --keeper --node=%u", carry->tag, carry->owner,
 			 carry->dhowd, carry->first);
 }
 

@@ -51,6 +51,7 @@ nothing_left "the checks"
 start() {
 	new_mark
 	digits=$(echo "$mark" | tr -d .)
+	: >"$work/out"
 	(DHOW_TEST_MARK="$mark" alloc "$dlaunch" -n "$nodes" -N 3 sh -c "setsid sleep $sleepy.$digits & echo up; wait" \
 		</dev/null >"$work/out" 2>"$work/err"; echo $? >"$work/code") &
 	wait_until 30 has_lines "$work/out" "$((nodes * 3))" || fail "not up"
@@ -63,18 +64,24 @@ ended() {	# WHAT CODE TEXT
 	nothing_left "$1"
 }
 
-# in_node NODE NAME - pids, as seen from here
+# in_node NODE NAME [daemon|keeper] - pids, as seen from here
 in_node() {
-	local p space
+	local p space role
 	space=$(readlink "/proc/$(bed_pid "$1")/ns/pid")
 	for p in $(pgrep -f "^([^ ]*/)?(python3 [^ ]*/)?$2( |$)"); do
-		[ "$(readlink "/proc/$p/ns/pid")" = "$space" ] && echo "$p"
+		[ "$(readlink "/proc/$p/ns/pid")" = "$space" ] || continue
+		tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -- '--keeper' && role=keeper || role=daemon
+		[ "${3:-$role}" = $role ] || continue
+		echo "$p"
 	done
 }
 
 start
-kill -9 $(in_node "node$nodes" dhowd)
+kill -9 $(in_node "node$nodes" dhowd daemon)
 ended "SIGKILL of a daemon" 125 "node $((nodes - 1))"
+start
+kill -9 $(in_node "node$nodes" dhowd keeper)
+ended "SIGKILL of its keeper" 125 ''
 start
 kill -9 $(in_node "node$nodes" dhow-tcp)
 ended "SIGKILL of an agent" 125 'agent .* was killed by signal 9'
@@ -86,6 +93,6 @@ pbs) carrier=pbsdsh front=node1 ;;
 pals) carrier=mpiexec front=node1 ;;
 esac
 start
-kill -9 $(in_node $front "$carrier" | tail -1)
+kill -9 "$(in_node $front "$carrier" | head -1)"	# srun has a helper, which is younger
 ended "SIGKILL of $carrier" 125 ''
 finish
