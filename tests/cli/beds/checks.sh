@@ -70,6 +70,6 @@ no_leftovers "$mark"
 
 start
 kill -9 $pid
-wait $pid 2>/dev/null
+{ wait $pid; } 2>/dev/null
 no_leftovers "$mark"
 finish
