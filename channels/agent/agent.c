@@ -128,8 +128,6 @@ bool agent_turn(struct agent *agent, uint64_t *ret_next_ns)
 	agent->worked = agent->stalled = false;
 	if (agent->now_ns - before >= STOPPED_NS && !base_list_empty(&agent->active))
 		forgive(agent, agent->now_ns - before);
-	if (agent->now_ns >= agent->news_ns)
-		take_news(agent);
 	take_items(agent);
 	told = agent->ops->progress(agent->fabric, AGENT_EVENTS_TURN);
 	if (told < 0)
@@ -141,7 +139,10 @@ bool agent_turn(struct agent *agent, uint64_t *ret_next_ns)
 	next = agent_earlier(next, agent_pulls_pump(agent));
 	next = agent_earlier(next, serve_links(agent));
 	next = agent_earlier(next, agent_conns_timers(agent));
+	/* Calls of the system that have time: a message that woke us is on its way now. */
 	next = agent_earlier(next, agent_status_turn(agent));
+	if (agent->now_ns >= agent->news_ns)
+		take_news(agent);
 	agent_conns_reap(agent);
 	agent_targets_sweep(agent, false);
 	if (agent->stalled)
