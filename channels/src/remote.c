@@ -15,6 +15,9 @@
 /* A deadline as the far node may need it longer: the answer travels. */
 enum { ANSWER_GRACE_MS = 2000 };
 
+/* Large messages of a stream on their way: so many bytes, or one. */
+enum { LARGE_MIN = 16 * 1024, LARGE_BYTES = 16 << 20 };
+
 static int agent_down(struct segment *segment)
 {
 	unsigned state = atomic_load_explicit(&segment->shm->agent_state, memory_order_acquire);
@@ -168,6 +171,42 @@ static int wait_progress(struct dhow_channel *channel, _Atomic uint64_t *counter
 	return rc == -ETIMEDOUT ? say(channel->segment, &channel->address, rc) : rc;
 }
 
+/* A stream that filled the pool would leave nothing for what comes from other nodes, and no block
+ * would be used again before it is out of the cache. So few large messages are on their way. */
+static int room_for_large(struct dhow_channel *channel, size_t bytes, uint64_t deadline_ns)
+{
+	struct shm_stream *stream = &channel->segment->streams[channel->remote.stream];
+	struct remote *remote = &channel->remote;
+
+	while (remote->large_count) {
+		const struct remote_large *first = &remote->large[remote->large_first];
+
+		if (atomic_load_explicit(&stream->deposited, memory_order_acquire) <
+		    first->number) {
+			int rc = 0;
+
+			if (remote->large_count < REMOTE_LARGE &&
+			    remote->large_bytes + bytes <= LARGE_BYTES)
+				return 0;
+			rc = wait_progress(channel, &stream->deposited, first->number, deadline_ns);
+			if (rc < 0)
+				return rc;
+		}
+		remote->large_bytes -= first->bytes;
+		remote->large_first = (remote->large_first + 1) % REMOTE_LARGE;
+		remote->large_count--;
+	}
+	return 0;
+}
+
+static void note_large(struct remote *remote, size_t bytes)
+{
+	unsigned last = (remote->large_first + remote->large_count++) % REMOTE_LARGE;
+
+	remote->large[last] = (struct remote_large){ remote->accepted, bytes };
+	remote->large_bytes += bytes;
+}
+
 static int push(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
 		const struct dhow_header *header, uint64_t deadline_ns, uint64_t *ret_number)
 {
@@ -182,10 +221,14 @@ static int push(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	if (rc == 0 && remote->accepted >= GATEWAY_WINDOW)
 		rc = wait_progress(channel, &stream->deposited,
 				   remote->accepted + 1 - GATEWAY_WINDOW, deadline_ns);
+	if (rc == 0 && bytes >= LARGE_MIN)
+		rc = room_for_large(channel, bytes, deadline_ns);
 	if (rc == 0)
 		rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, NULL);
 	if (rc == 0)
 		*ret_number = ++remote->accepted;
+	if (rc == 0 && bytes >= LARGE_MIN)
+		note_large(remote, bytes);
 	pthread_mutex_unlock(&remote->lock);
 	return rc;
 }
