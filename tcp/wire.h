@@ -3,7 +3,7 @@
  * wire.h - what the TCP fabrics put on a socket: a 16-byte header, then a payload.
  *
  *	0	kind		enum tcp_kind
- *	1	version		1
+ *	1	version		2
  *	2-3	"Dh"
  *	4-7	id		of an offer, little endian; 0 for frames
  *	8-15	bytes		of payload that follow, little endian
@@ -22,7 +22,7 @@
 enum tcp_kind { TCP_FRAME = 1, TCP_OFFER, TCP_PULL, TCP_DATA, TCP_DROP };
 
 enum {
-	TCP_WIRE_VERSION = 1,
+	TCP_WIRE_VERSION = 2,
 	TCP_WIRE_BYTES = 16,
 	/*
 	 * One frame. 64 KiB is where a send() costs more in copying than in the call, so that
@@ -31,8 +31,9 @@ enum {
 	TCP_FRAME_MAX = 65536,
 	TCP_OFFER_MAX = 512,
 	TCP_SIZE_BYTES = 8,
-	/* One DATA: what a small frame may have to wait for, 2 ms at 1 Gbit/s. */
-	TCP_CHUNK_MAX = 262144,
+	/* One DATA: what a small frame may have to wait for, 8 ms at 1 Gbit/s; the socket's
+	 * own buffer holds more, and with each a send ends and a sender has to wake up. */
+	TCP_CHUNK_MAX = 1048576,
 };
 /* Of one bulk transfer; more is a lie or a mistake. */
 #define TCP_BULK_MAX (UINT64_C(1) << 40)

@@ -22,7 +22,7 @@ Test(wire, encode_decode, .timeout = 10)
 	cr_assert(tcp_wire_decode(header, &wire));
 	cr_assert(wire.kind == TCP_DATA && wire.id == 0x89abcdef && wire.bytes == 4711);
 	/* On the wire it is little endian, whatever the machine. */
-	cr_assert_eq(memcmp(header, "\4\1Dh\xef\xcd\xab\x89\x67\x12\0\0\0\0\0\0", 16), 0);
+	cr_assert_eq(memcmp(header, "\4\2Dh\xef\xcd\xab\x89\x67\x12\0\0\0\0\0\0", 16), 0);
 	for (int i = 0; i < 4; i++) {
 		tcp_wire_encode(header, TCP_FRAME, 0, 1);
 		header[i] ^= 0x40;
