@@ -42,7 +42,7 @@ int raw_create(struct bench_run *run, struct raw_area *area);
 int raw_tcp_oneway(struct bench_run *run, int fd);
 int raw_tcp_rate(struct bench_run *run, int fd);	/* side 1 sends, side 0 counts */
 int raw_tcp_stream(struct bench_run *run, int fd);
-int raw_tcp_wake(struct bench_run *run, int fd);	/* by eventfd and a relay; all sleep before */
+int raw_tcp_wake(struct bench_run *run, int fd);	/* by eventfd and a relay */
 int raw_tcp_cpu(struct bench_run *run, int fd);		/* CPU time of both for a message */
 
 #endif

@@ -79,6 +79,8 @@ static const struct bench_case rows[] = {
 #endif
 	STREAM(65536),
 	STREAM(1048576),
+	{ "lent", "", 65536, "GB/s", 2, 0, true, transport_lent, bare_stream, 0 },
+	{ "lent", "", 1048576, "GB/s", 2, 0, true, transport_lent, bare_stream, 0 },
 	{ "incast", "12to1 ", 65536, "GB/s", 2, 0, true, transport_incast, bare_stream, 0 },
 	{ "wake", "", 8, "ns", 2, 0, false, transport_wake, bare_wake, 0 },
 	{ "agent_cpu", "", 64, "ns", 2, 0, false, transport_cpu, bare_cpu, 0 },

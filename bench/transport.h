@@ -31,6 +31,7 @@ void transport_close(unsigned side, struct transport *transport);
 int transport_oneway(struct bench_run *run);
 int transport_rate(struct bench_run *run);	/* side 1 sends */
 int transport_stream(struct bench_run *run);
+int transport_lent(struct bench_run *run);	/* the same, but no process copies */
 int transport_wake(struct bench_run *run);	/* all sleep before it */
 int transport_cpu(struct bench_run *run);	/* of both agents, for one message */
 int transport_flows(struct bench_run *run);	/* 12 threads to 12 threads */

@@ -134,6 +134,38 @@ struct flow {
 	int rc;
 };
 
+/* A block that goes over as it is: no process copies it. */
+static int lend_one(struct flow *flow)
+{
+	struct dhow_message message;
+	int rc;
+
+	if (!flow->sends) {
+		rc = dhow_recv_message(flow->channel, &message, flow->deadline_ns);
+		if (!rc)
+			dhow_message_free(&message);
+		return rc;
+	}
+	rc = dhow_message_alloc(NULL, flow->bytes, flow->deadline_ns, &message);
+	if (rc)
+		return rc;
+	message.bytes = flow->bytes;
+	rc = dhow_send_message(flow->channel, &message, DHOW_ACCEPTED,
+			       flow->deadline_ns);
+	if (rc)
+		dhow_message_free(&message);
+	return rc;
+}
+
+static void *lend_run(void *arg)
+{
+	struct flow *flow = arg;
+
+	for (uint64_t i = 0; i < flow->count && !flow->rc; i++)
+		flow->rc = lend_one(flow);
+	return NULL;
+}
+
 static void *flow_run(void *arg)
 {
 	struct flow *flow = arg;
@@ -186,7 +218,8 @@ static int threads(struct bench_run *run, struct dhow_channel **channels, unsign
 	return rc;
 }
 
-static int one_thread(struct bench_run *run, struct dhow_channel *channel)
+static int one_thread(struct bench_run *run, struct dhow_channel *channel,
+		      void *(*work)(void *flow))
 {
 	struct transport *transport = run->context;
 	struct flow flow = { .channel = channel,
@@ -196,7 +229,7 @@ static int one_thread(struct bench_run *run, struct dhow_channel *channel)
 			     .deadline_ns = dhow_in_ms(TRANSPORT_TRIAL_MS),
 			     .sends = run->side != 0 };
 
-	flow_run(&flow);
+	work(&flow);
 	return flow.rc;
 }
 
@@ -212,7 +245,17 @@ int transport_rate(struct bench_run *run)
 	struct transport *transport = run->context;
 	uint64_t begin_ns = base_now_ns();
 
-	return conclude(run, begin_ns, one_thread(run, transport->flows[0]));
+	return conclude(run, begin_ns, one_thread(run, transport->flows[0], flow_run));
+}
+
+int transport_lent(struct bench_run *run)
+{
+	struct transport *transport = run->context;
+	uint64_t begin_ns = base_now_ns();
+	int rc = conclude(run, begin_ns, one_thread(run, transport->flows[0], lend_run));
+
+	run->values[0] *= (double)run->row->bytes / 1e3;
+	return rc;
 }
 
 int transport_stream(struct bench_run *run)
@@ -236,7 +279,7 @@ int transport_incast(struct bench_run *run)
 	struct transport *transport = run->context;
 	uint64_t begin_ns = base_now_ns();
 	int rc = run->side ? threads(run, transport->incast, TRANSPORT_FLOWS) :
-			     one_thread(run, transport->incast[0]);
+			     one_thread(run, transport->incast[0], flow_run);
 
 	rc = conclude(run, begin_ns, rc);
 	run->values[0] *= (double)run->row->bytes / 1e3;
