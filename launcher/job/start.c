@@ -13,6 +13,8 @@
 #include "job/internal.h"
 #include "sweep/sweep.h"
 
+enum { MISSING_TOLD = 3 };	/* nodes that are named when they do not come up */
+
 static void copy_text(char *to, size_t room, const char *from)
 {
 	snprintf(to, room, "%s", from ? from : "");
@@ -199,16 +201,40 @@ void job_introduce(struct launch_job *job)
 	launch_writer_fini(&list);
 }
 
+/* `node 3 (nid0012): why`; local nodes have no names that say more. */
+static size_t describe_missing(const struct launch_job *job, uint32_t node, const char *when,
+			       char *text, size_t room)
+{
+	char why[LAUNCH_CARRIER_TEXT_BYTES] = "its agent is not up", name[64] = "";
+
+	if (job->nodes[node].state == JOB_NODE_STARTED)
+		launch_carriers_describe(job->carriers, node, why, sizeof(why));
+	if (!job->spec->source->same_machine)
+		snprintf(name, sizeof(name), " (%.50s)", job->spec->hosts->host[node].name);
+	return (size_t)snprintf(text, room, "node %u%s%s: %s", node, name, when, why);
+}
+
 void job_start_timeout(struct launch_job *job)
 {
-	char text[LAUNCH_CARRIER_TEXT_BYTES] = "its agent is not up";
+	char text[1024], when[64];
+	uint32_t missing = 0;
+	size_t used = 0;
 
+	snprintf(when, sizeof(when), " did not come up within %u s",
+		 job->spec->start_timeout_ms / 1000);
 	for (uint32_t i = 0; i < job->spec->nodes; i++) {
 		if (job->nodes[i].state >= JOB_NODE_READY)
 			continue;
-		if (job->nodes[i].state == JOB_NODE_STARTED)
-			launch_carriers_describe(job->carriers, i, text, sizeof(text));
-		job_failed(job, LAUNCH_JOB_FAILED, "node %u did not come up within %u s: %s", i,
-			   job->spec->start_timeout_ms / 1000, text);
+		if (missing++ >= MISSING_TOLD || used >= sizeof(text))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, used ? "; " : "");
+		used += describe_missing(job, i, used ? "" : when, text + used,
+					 sizeof(text) - used);
 	}
+	if (!missing)
+		return;
+	if (job->spec->nodes > 1 && used < sizeof(text))
+		snprintf(text + used, sizeof(text) - used, "; nodes %u/%u are up",
+			 job->spec->nodes - missing, job->spec->nodes);
+	job_failed(job, LAUNCH_JOB_FAILED, "%s", text);
 }

@@ -211,14 +211,21 @@ static void check_lifeline(void *arg, uint32_t events)
 		die(daemon, "dlaunch is gone");
 }
 
-/* Where nothing carries our stdin, the control link is the life line. */
+/* Where nothing carries our stdin, the control link is the life line. Else it only tells why nobody
+ * will hear of us. */
 static void check_link(void *arg, uint32_t events)
 {
 	struct daemon *daemon = arg;
 	int wait_ms;
 
 	(void)events;
-	if (launch_link_broken(daemon->link, &wait_ms))
+	if (!launch_link_broken(daemon->link, &wait_ms))
+		return;
+	if (!daemon->heard && !daemon->told_broken)
+		base_log_warn("node %u: %s cannot be reached from here (see --bind-address of "
+			      "dlaunch)", daemon->boot->node, daemon->boot->endpoint);
+	daemon->told_broken = 1;
+	if (daemon->lifeline < 0)
 		die(daemon, "dlaunch is gone");
 }
 
@@ -245,12 +252,13 @@ static void loop(struct daemon *daemon)
 
 		/* Last before we sleep: the link's descriptor tells of news only once. What was
 		 * heard may have set a timer or given the service work. */
-		if (launch_daemon_hear(daemon) > 0)
+		if (launch_daemon_hear(daemon) > 0) {
+			daemon->heard = 1;
 			wait_ms = 0;
+		}
 		if (daemon->state == DAEMON_LEFT)
 			break;
-		if (daemon->lifeline < 0)
-			check_link(daemon, 0);
+		check_link(daemon, 0);
 		count = epoll_wait(daemon->epoll, events, EVENTS, wait_ms);
 		for (int i = 0; i < count; i++)
 			dispatch(&events[i]);
@@ -286,7 +294,7 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 	if (rc == 0 && daemon->lifeline >= 0)
 		rc = launch_daemon_watch(daemon, daemon->lifeline, EPOLLIN, &daemon->on_lifeline,
 					 reterr);
-	else if (rc == 0)
+	if (rc == 0)
 		rc = launch_daemon_watch(daemon, launch_link_broken_fd(daemon->link), EPOLLIN,
 					 &daemon->on_broken, reterr);
 	return rc;

@@ -54,6 +54,8 @@ struct daemon {
 
 	pid_t agent;			/* 0 none */
 	int agent_up;
+	int heard;			/* something from dlaunch */
+	int told_broken;		/* that dlaunch cannot be reached */
 	uint64_t agent_kill_at_ns;
 	uint64_t agent_lost_ns;		/* UINT64_MAX never: then it counts as gone */
 

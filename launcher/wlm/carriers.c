@@ -232,9 +232,12 @@ static void end_all(struct launch_carriers *carriers)
 	for (uint32_t i = 0; i < carriers->started; i++) {
 		struct carrier *carrier = &carriers->carriers[i];
 
-		/* What it leaves behind is swept by tag; elsewhere only a daemon could do it. */
+		/* What it leaves behind is swept by tag; elsewhere only a daemon could do it, so
+		 * it gets time, unless none has ever been heard of. */
 		if (here && carrier->pid > 0 && carrier->over < carrier->count)
 			kill(carrier->pid, SIGKILL);
+		else if (!here && carrier->pid > 0 && !carrier->greeted)
+			kill(-carrier->pid, SIGTERM);
 		if (carrier->lifeline >= 0)
 			close(carrier->lifeline);
 		carrier->lifeline = -1;

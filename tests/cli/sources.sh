@@ -64,6 +64,7 @@ fi
 # ssh
 command_file stay <<'END'
 #!/bin/sh
+[ "$1" != 127.0.0.8 ] || exec sleep 60
 # HOST COMMAND: with nothing of our environment, as of sshd
 [ "$1" != 127.0.0.9 ] || { echo "ssh: connect to host $1 port 22: No route to host" >&2; exit 255; }
 exec env -i PATH="$PATH" DHOW_TEST_MARK="$DHOW_TEST_MARK" sh -c "$2"
@@ -77,6 +78,11 @@ no_leftovers "$mark"
 expect_exit 125 $ssh --hosts 127.0.0.1,127.0.0.9,127.0.0.2 sleep 20
 expect_text err 'ssh to node 1 \(127.0.0.9\) ended with exit code 255: ssh: connect to host 127.0.0.9 port 22: No route'
 no_leftovers "$mark"
+expect_exit 125 $ssh --start-timeout 1 --hosts 127.0.0.1,127.0.0.8,127.0.0.2 sleep 20
+expect_text err 'node 1 \(127.0.0.8\) did not come up within 1 s: its daemon does not answer; nodes 2/3 are up'
+no_leftovers "$mark"
+expect_exit 125 "$dlaunch" --hosts nosuch.invalid,b true
+expect_text err 'host "nosuch.invalid": '
 expect_exit 125 $ssh --remote-dhowd /nowhere/dhowd --hosts 127.0.0.1 true
 expect_text err 'ended with exit code 127'
 expect_exit 2 $ssh --hosts -oProxyCommand=x true

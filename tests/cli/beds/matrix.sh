@@ -48,6 +48,22 @@ nothing_left() {
 alloc $script || fail "checks"
 nothing_left "the checks"
 
+# A start that cannot succeed names its cause, and leaves nothing either.
+alloc "$dlaunch" --bind-address 127.0.0.1 --start-timeout 5 true >"$work/out" 2>"$work/err" </dev/null
+expect_equal 125 $? "exit code with an address that nodes do not reach"
+expect_text err 'tcp://127.0.0.1:[0-9]+ cannot be reached from here \(see --bind-address'
+nothing_left "an address that nodes do not reach"
+alloc "$dlaunch" --remote-dhowd /nowhere/dhowd true >"$work/out" 2>"$work/err" </dev/null
+expect_equal 125 $? "exit code without dhowd"
+expect_text err '/nowhere/dhowd'
+nothing_left "no dhowd"
+if [ $source = ssh ]; then
+	alloc "$dlaunch" --hosts node1,node9 true >"$work/out" 2>"$work/err" </dev/null
+	expect_equal 125 $? "exit code with a host that is not there"
+	expect_text err 'ssh to node 1 \(node9\) ended with exit code 255: ssh: .*node9'
+	nothing_left "a host that is not there"
+fi
+
 start() {
 	new_mark
 	digits=$(echo "$mark" | tr -d .)
