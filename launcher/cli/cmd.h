@@ -21,5 +21,6 @@ int launch_cmd_stop(int argc, char **argv);
 int launch_cmd_logs(int argc, char **argv);
 int launch_cmd_shutdown(int argc, char **argv);
 int launch_cmd_keygen(int argc, char **argv);
+int launch_cmd_smartsim(int argc, char **argv);
 
 #endif

@@ -197,15 +197,19 @@ static int make_plan(struct plan *plan, struct base_err *reterr)
 	return 0;
 }
 
-/* SmartSim's telemetry still asks for statuses so long: as the original. */
+/* SmartSim's telemetry still asks for statuses so long, as with the original; or as long as
+ * DHOW_COOLDOWN says, in seconds. */
 static uint32_t cooling_ms(const struct launch_serve_options *options)
 {
 	const char *flag = getenv("SMARTSIM_FLAG_TELEMETRY");
 	const char *frequency = getenv("SMARTSIM_TELEMETRY_FREQUENCY");
+	const char *wanted = getenv("DHOW_COOLDOWN");
 	unsigned long seconds = frequency && *frequency ? strtoul(frequency, NULL, 10) : 5;
 
 	if (!options->launcher)
 		return 0;
+	if (wanted && *wanted)
+		return 1000 * (uint32_t)(strtoul(wanted, NULL, 10) % 3600);
 	if (flag && strcmp(flag, "0") == 0)
 		return COOLING_LEAST_MS;
 	return COOLING_LEAST_MS + 2000 * (uint32_t)(seconds < 600 ? seconds : 600);

@@ -18,6 +18,8 @@ static const struct launch_cmd commands[] = {
 	{ "stop", "end steps", launch_cmd_stop },
 	{ "shutdown", "end a server", launch_cmd_shutdown },
 	{ "keygen", "make the keys of servers and their clients", launch_cmd_keygen },
+	{ "smartsim", "run a script of SmartSim on Dhow: smartsim -- python3 SCRIPT",
+	  launch_cmd_smartsim },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/spawn.h"
 #include "cli/program.h"
+#include "cli/watch.h"
 #include "server/serve.h"
 #include "sweep/sweep.h"
 
@@ -122,11 +123,26 @@ static char **tagged_environment(char *tag)
 	return env;
 }
 
+/* The command line of the server; what is NULL in between is left out. */
+static void make_words(const struct request *request, const char *client, char **words)
+{
+	const char *transport = transport_of(request);
+	const char *const line[] = {
+		"dhow", "serve", "--launcher", request->launcher, "--client", client,
+		"--front-fd", "3", transport ? "--transport" : NULL, transport,
+		is_verbose(request) ? "--verbose" : NULL,
+	};
+
+	for (size_t i = 0; i < sizeof(line) / sizeof(*line); i++)
+		if (line[i])
+			*words++ = (char *)line[i];
+	*words = NULL;
+}
+
 static int start(const struct request *request, int front_fd, pid_t *ret_pid,
 		 struct base_err *reterr)
 {
 	char client[TEXT_BYTES], tag[TEXT_BYTES], path[PATH_MAX];
-	const char *transport = transport_of(request);
 	char *words[WORDS_MAX], **env;
 	struct base_spawn spec = {
 		.path = path,
@@ -136,7 +152,7 @@ static int start(const struct request *request, int front_fd, pid_t *ret_pid,
 		.fd_count = 1,
 		.flags = BASE_SPAWN_SESSION,
 	};
-	int count = 0, rc;
+	int rc;
 
 	if (launch_program_find("dhow", path) < 0)
 		return base_err(reterr, -ENOENT, "the program dhow is not installed where this one "
@@ -145,21 +161,7 @@ static int start(const struct request *request, int front_fd, pid_t *ret_pid,
 		 launch_sweep_start_time(getppid()));
 	snprintf(tag, sizeof(tag), "%s=%d.%llu", LAUNCH_ENV_SERVER_TAG, (int)getpid(),
 		 launch_sweep_start_time(getpid()));
-	words[count++] = (char[]){ "dhow" };
-	words[count++] = (char[]){ "serve" };
-	words[count++] = (char[]){ "--launcher" };
-	words[count++] = (char *)request->launcher;
-	words[count++] = (char[]){ "--client" };
-	words[count++] = client;
-	words[count++] = (char[]){ "--front-fd" };
-	words[count++] = (char[]){ "3" };
-	if (transport) {
-		words[count++] = (char[]){ "--transport" };
-		words[count++] = (char *)transport;
-	}
-	if (is_verbose(request))
-		words[count++] = (char[]){ "--verbose" };
-	words[count] = NULL;
+	make_words(request, client, words);
 	env = tagged_environment(tag);
 	if (!env)
 		return base_err(reterr, -ENOMEM, "no memory for the environment");
@@ -222,8 +224,10 @@ int main(int argc, char **argv)
 	struct base_err err;
 	pid_t server;
 
-	if (code)
+	if (code) {
+		launch_watch_tell(code);
 		return code;
+	}
 	signals = open_signals();
 	if (signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) {
 		fprintf(stderr, "dragon: no descriptors: %s\n", strerror(errno));
@@ -231,8 +235,12 @@ int main(int argc, char **argv)
 	}
 	if (start(&request, sockets[1], &server, &err) < 0) {
 		fprintf(stderr, "dragon: cannot start the server: %s\n", err.text);
+		launch_watch_tell(FAILED);
 		return FAILED;
 	}
 	close(sockets[1]);
-	return attend(server, sockets[0], signals);
+	code = attend(server, sockets[0], signals);
+	if (code)
+		launch_watch_tell(code);
+	return code;
 }

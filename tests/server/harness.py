@@ -25,7 +25,7 @@ except ImportError:
 BIN = os.environ["DHOW_BIN"]
 DHOW = BIN + "/dhow"
 DRAGON = os.path.dirname(BIN) + "/libexec/dhow/bin/dragon"
-WORK = tempfile.mkdtemp(prefix="dhow-server-")
+WORK = os.environ.get("DHOW_TEST_WORK") or tempfile.mkdtemp(prefix="dhow-server-")
 MARK = "DHOW_TEST_MARK=" + os.path.basename(WORK)
 LONG_S = 30             # a machine with many guests is slow: only for what never comes
 
