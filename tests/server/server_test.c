@@ -23,7 +23,8 @@ static void open_server(enum server_schedule schedule)
 {
 	static const uint32_t slots[] = { 2, 2, 2, 2 };
 	struct server_spec spec = { .schedule = schedule, .slots = slots, .hosts = 4, .cpus = 2,
-				    .gpus = 1, .grace_ms = 700, .pid = 4711, .spool = "/dev/null/spool" };
+				    .gpus = 1, .grace_ms = 700, .pid = 4711,
+				    .spool = "/dev/null/spool" };
 	struct base_err err;
 
 	launch_keys_init(&err);
@@ -238,7 +239,8 @@ Test(server, what_the_job_is_given)
 			 "0:0x3;1:CUDA_VISIBLE_DEVICES=0;1:ROCR_VISIBLE_DEVICES=0;"
 			 "1:ZE_AFFINITY_MASK=0;1:0x3;");
 	ask(RUN ",\"spool\":true}");
-	cr_expect(strncmp(fake_runs[1].output, "/dev/null/spool/", 16) == 0, "%s", fake_runs[1].output);
+	cr_expect(strncmp(fake_runs[1].output, "/dev/null/spool/", 16) == 0, "%s",
+		  fake_runs[1].output);
 	cr_expect(strstr(fake_runs[1].error, ".err"), "%s", fake_runs[1].error);
 }
 
