@@ -41,48 +41,39 @@ static int count_nodes(const struct launch_options *options, struct launch_plan 
 {
 	int rc;
 
+	plan->shape = (struct launch_shape){ options->nodes, options->tasks_per_node,
+					     options->ntasks, 0 };
 	plan->source = launch_wlm_find(&options->sources, reterr);
 	if (!plan->source)
 		return options->sources.wlm ? USAGE : FAILED;
-	rc = launch_wlm_hosts(plan->source, &options->sources, options->nodes, &plan->hosts,
-			      reterr);
+	rc = launch_wlm_hosts(plan->source, &options->sources, launch_shape_nodes(&plan->shape),
+			      &plan->hosts, reterr);
 	if (rc < 0)
 		return rc == -EINVAL ? USAGE : FAILED;
 	if (options->nodes > plan->hosts.count)
 		return too_many_nodes(options, plan, reterr);
 	plan->start_timeout_s = options->start_timeout_s ? options->start_timeout_s :
 							   plan->source->start_timeout_s;
-	plan->nodes = options->nodes ? options->nodes : plan->hosts.count;
-	plan->tasks_per_node = options->tasks_per_node ? options->tasks_per_node :
-			       plan->hosts.tasks_per_node ? plan->hosts.tasks_per_node : 1;
-	if (!options->tasks_per_node && options->ntasks && options->ntasks % plan->nodes == 0)
-		plan->tasks_per_node = options->ntasks / plan->nodes;
-	if (options->ntasks && (uint64_t)plan->nodes * plan->tasks_per_node != options->ntasks) {
-		base_err(reterr, -EINVAL, "--ntasks %u does not agree with %u nodes x %u tasks = "
-			 "%llu tasks", options->ntasks, plan->nodes, plan->tasks_per_node,
-			 (unsigned long long)plan->nodes * plan->tasks_per_node);
+	if (launch_shape_decide(&plan->shape, plan->hosts.count, plan->hosts.tasks_per_node,
+				reterr) < 0)
 		return USAGE;
-	}
+	plan->nodes = plan->shape.nodes;
+	plan->tasks_per_node = plan->shape.tasks_per_node;
+	plan->ntasks = plan->shape.tasks;
 	return 0;
 }
 
 static int place_tasks(struct launch_plan *plan, struct base_err *reterr)
 {
-	int count = launch_place_block(plan->nodes, plan->tasks_per_node, NULL);
+	const struct launch_place_spec spec = { .apps = &plan->shape, .app_count = 1,
+						.nodes = plan->nodes };
 
-	if (count < 0) {
-		base_err(reterr, count, "%u nodes x %u tasks: more than %d tasks", plan->nodes,
-			 plan->tasks_per_node, LAUNCH_RANKS_MAX);
-		return USAGE;
-	}
-	plan->ntasks = (uint32_t)count;
 	plan->map = calloc(plan->ntasks, sizeof(*plan->map));
 	if (!plan->map) {
 		base_err(reterr, -ENOMEM, "no memory for %u tasks", plan->ntasks);
 		return FAILED;
 	}
-	launch_place_block(plan->nodes, plan->tasks_per_node, plan->map);
-	return 0;
+	return launch_place(&spec, plan->map, NULL, reterr) < 0 ? USAGE : 0;
 }
 
 static int choose_wdir(const struct launch_options *options, struct launch_plan *plan,
@@ -240,9 +231,13 @@ void launch_plan_fini(struct launch_plan *plan)
 
 void launch_plan_print(const struct launch_plan *plan, int tasks)
 {
-	fprintf(stderr, "dlaunch: %u node%s x %u task%s = %u task%s\n", plan->nodes,
-		plural(plan->nodes), plan->tasks_per_node, plural(plan->tasks_per_node),
-		plan->ntasks, plural(plan->ntasks));
+	if (plan->tasks_per_node)
+		fprintf(stderr, "dlaunch: %u node%s x %u task%s = %u task%s\n", plan->nodes,
+			plural(plan->nodes), plan->tasks_per_node,
+			plural(plan->tasks_per_node), plan->ntasks, plural(plan->ntasks));
+	else
+		fprintf(stderr, "dlaunch: %u task%s on %u node%s\n", plan->ntasks,
+			plural(plan->ntasks), plan->nodes, plural(plan->nodes));
 	if (plan->nodes > 1)
 		fprintf(stderr, "dlaunch: transport %s%s%s: %s\n", plan->selection.transport,
 			*plan->selection.fabric ? ", fabric " : "", plan->selection.fabric,

@@ -18,7 +18,8 @@ struct launch_plan {
 	const struct launch_options *options;
 	const struct launch_wlm *source;
 	struct launch_hosts hosts;	/* all that may be used, the first @nodes are; owned */
-	uint32_t nodes, tasks_per_node, ntasks;
+	struct launch_shape shape;	/* decided */
+	uint32_t nodes, tasks_per_node, ntasks;	/* tasks_per_node 0 = it is uneven */
 	uint32_t start_timeout_s;	/* for all nodes to come up */
 	struct launch_place *map;	/* ntasks entries; owned */
 	char **env;			/* of the tasks; owned array, borrowed strings */

@@ -13,6 +13,11 @@ expect_exit 0 "$dlaunch" --dry-run --nodes 2 --ppn 2 --ntasks 4 true
 expect_text err '2 nodes x 2 tasks = 4 tasks'
 expect_exit 0 "$dlaunch" --dry-run --ntasks-per-node=5 --np=5 true
 expect_text err '1 node x 5 tasks = 5 tasks'
+expect_exit 0 "$dlaunch" --dry-run -n 5 --ntasks 12 true
+expect_text err '^dlaunch: 12 tasks on 5 nodes$'
+expect_text err '^dlaunch: rank 11 node 4 local rank 1$'
+expect_exit 0 "$dlaunch" --dry-run -N 5 --ntasks 12 true
+expect_text err '^dlaunch: rank 11 node 2 local rank 1$'
 expect_exit 0 "$dlaunch" --dry-run true
 expect_text err '1 node x 1 task = 1 task$'
 expect_exit 0 "$dlaunch" -n 2 true

@@ -23,8 +23,10 @@ for bad in 0 -1 abc 1x '' 99999999999999999999 1.5 ' 1' +1 0x1; do
 	expect_exit 2 "$dlaunch" -N "$bad" true
 	expect_text err '--tasks-per-node'
 done
-expect_exit 2 "$dlaunch" -n 4 --ntasks 7 true
+expect_exit 2 "$dlaunch" -n 4 -N 2 --ntasks 7 true
 expect_text err '7 does not agree'
+expect_exit 2 "$dlaunch" -n 4 --ntasks 3 true
+expect_text err 'leaves some of 4 nodes empty: --nodes 3'
 expect_exit 2 "$dlaunch" -n 4 -N 3 --np 13 true
 expect_exit 2 "$dlaunch" -n 65 true
 expect_text err 'there are 64'
