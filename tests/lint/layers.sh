@@ -16,13 +16,14 @@ hsta|dhow base agent
 launcher/keys|dhow base
 launcher/proto|dhow base keys
 launcher/place|dhow base
+launcher/bind|dhow base
 launcher/sweep|dhow base
 launcher/wlm|dhow base proto keys place
 launcher/job|dhow base proto keys place wlm sweep
 launcher/pmi|dhow base proto keys
 launcher/server|dhow base proto keys place wlm sweep job
-launcher/node|dhow base proto keys pmi sweep
-launcher/cli|dhow base proto keys place wlm job server sweep
+launcher/node|dhow base proto keys pmi sweep bind
+launcher/cli|dhow base proto keys place bind wlm job server sweep
 "
 
 # may FOLDER ALLOWED INCLUDE

@@ -6,7 +6,7 @@
 set -u
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
-	libsodium-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
+	libsodium-dev libhwloc-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox python3-zmq
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
 # Real workload managers for tests/support/beds.
