@@ -4,10 +4,13 @@
  *
  *     bench/compare --transports hsta,tcp --plot compare.svg
  *
+ *     bench/compare --limit 10 old1.json,old2.json,old3.json new1.json,new2.json,new3.json
+ *
  * A transport may name its fabric: hsta:ucx, tcp:epoll. Where there is no RDMA device and no
  * provider is named, hsta runs over the sockets provider of libfabric, and that is said.
  */
 #include "compare.h"
+#include "compare_runs.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -26,6 +29,8 @@ static const char software[] = "tcp;ofi_rxm";
 struct settings {
 	const char *transports, *provider, *nic, *json, *plot;
 	int quick;
+	const char *runs[2];	/* of two versions: then nothing is measured */
+	double limit;
 };
 
 static const struct argp_option option_table[] = {
@@ -37,12 +42,15 @@ static const struct argp_option option_table[] = {
 	{ "quick", 'q', NULL, 0, "about 20 seconds for each", 0 },
 	{ "json", 'j', "FILE", 0, "also write all rows as JSON", 0 },
 	{ "plot", 'P', "FILE", 0, "also draw them as SVG (needs gnuplot)", 0 },
+	{ "limit", 'l', "PERCENT", 0,
+	  "of two versions: exit 1 if a row is clearly worse by more than this", 0 },
 	{ 0 }
 };
 
 static error_t take(int key, char *arg, struct argp_state *state)
 {
 	struct settings *settings = state->input;
+	char *end;
 
 	switch (key) {
 	case 't':
@@ -63,9 +71,20 @@ static error_t take(int key, char *arg, struct argp_state *state)
 	case 'P':
 		settings->plot = arg;
 		return 0;
+	case 'l':
+		settings->limit = strtod(arg, &end);
+		if (end == arg || *end || !(settings->limit >= 0))
+			argp_error(state, "--limit \"%s\": percent, 0 or more", arg);
+		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
+		if (state->arg_num >= 2)
+			argp_error(state, "unexpected argument '%s'", arg);
+		settings->runs[state->arg_num] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (state->arg_num == 1)
+			argp_error(state, "'%s': a second file is needed", settings->runs[0]);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -220,16 +239,21 @@ static int report(const struct compare *compare, const struct settings *settings
 
 int main(int argc, char **argv)
 {
-	const struct argp argp = { option_table, take, NULL,
-				   "Transports side by side, each beside its bare network.", NULL,
-				   NULL, NULL };
-	struct settings settings = { .transports = "hsta,tcp" };
+	const struct argp argp = { option_table, take, "\nBEFORE.json[,...] AFTER.json[,...]",
+				   "Transports side by side, each beside its bare network; or two "
+				   "versions by the files that --json of any benchmark wrote.",
+				   NULL, NULL, NULL };
+	struct settings settings = { .transports = "hsta,tcp", .limit = -1 };
 	struct compare compare = { 0 };
 	char folder[] = "/tmp/dhow-compare-XXXXXX";
 	int rc = 0;
 
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &settings);
+	if (settings.runs[1]) {
+		rc = compare_runs(settings.runs[0], settings.runs[1], settings.limit);
+		return rc < 0 ? 2 : rc;
+	}
 	if (parse_transports(settings.transports, &compare))
 		return 2;
 	if (!mkdtemp(folder)) {

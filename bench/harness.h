@@ -64,6 +64,7 @@ struct bench_row {
 	double median, p99, min, max;	/* p99: 99 % of the values are at least this good */
 	double raw;			/* median of the baseline */
 	double ratio;			/* median of the pairs' ratios; larger is worse */
+	double ratio_low, ratio_high;	/* 95 % interval of that median */
 	double calls;			/* of side 0 per operation; -1: not counted */
 };
 
@@ -103,6 +104,8 @@ int bench_main(struct bench_run *run, const struct bench_options *options, const
 
 /* statistics over values, which are sorted in place */
 double bench_quantile(double *values, size_t count, double quantile);
+/* 95 % interval of the median, by ranks: no assumption about how they are spread. */
+void bench_interval(double *values, size_t count, double *ret_low, double *ret_high);
 
 void bench_report_print(const struct bench_report *report);
 int bench_report_write(const struct bench_report *report, const char *file);

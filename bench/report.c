@@ -75,27 +75,42 @@ const char *bench_commit(void)
 	return BENCH_COMMIT;
 }
 
+/* How the frequency of CPU 0 is chosen; a virtual machine does not know. */
+static void governor(char *buffer, size_t room)
+{
+	FILE *file = fopen("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "re");
+
+	snprintf(buffer, room, "unknown");
+	if (!file)
+		return;
+	if (fgets(buffer, (int)room, file))
+		buffer[strcspn(buffer, "\n")] = 0;
+	fclose(file);
+}
+
 json_t *bench_machine(const char *pinning)
 {
 	struct utsname name;
-	char model[128];
+	char model[128], chosen[32];
 
 	bench_cpu_model(model, sizeof(model));
+	governor(chosen, sizeof(chosen));
 	uname(&name);
-	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s}", "cpu", model, "cpus",
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "cpu", model, "cpus",
 			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "kernel", name.release,
 			 "arch", name.machine, "compiler", __VERSION__, "pinning",
-			 pinning);
+			 pinning, "governor", chosen);
 }
 
 static json_t *json_row(const char *bench, const struct bench_row *row)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f}",
+	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f}",
 			 "bench", bench,
 			 "name", row->row->name, "config", row->row->config,
 			 "size", (json_int_t)row->row->bytes, "median", row->median,
 			 "p99", row->p99, "min", row->min, "max", row->max,
 			 "unit", row->row->unit, "raw", row->raw, "ratio", row->ratio,
+			 "ratio_low", row->ratio_low, "ratio_high", row->ratio_high,
 			 "calls", row->calls);
 }
 

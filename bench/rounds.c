@@ -47,6 +47,28 @@ double bench_quantile(double *values, size_t count, double quantile)
 	return values[(size_t)(quantile * (double)(count - 1) + 0.5)];
 }
 
+void bench_interval(double *values, size_t count, double *ret_low, double *ret_high)
+{
+	/* The chance that at most k of n values lie below the median: binomial, 1/2. */
+	double below = 0, term = 1;
+	size_t k;
+
+	*ret_low = *ret_high = bench_quantile(values, count, 0.5);
+	if (!count)
+		return;
+	for (k = 0; k < count; k++)
+		term /= 2;
+	for (k = 0; 2 * k + 1 < count; k++) {
+		below += term;
+		if (below > 0.025)
+			break;
+		term = term * (double)(count - k) / (double)(k + 1);
+	}
+	k = k ? k - 1 : 0;	/* few values: from the least to the largest */
+	*ret_low = values[k];
+	*ret_high = values[count - 1 - k];
+}
+
 /* All sides agree on the size of the trial, run it, and agree that it is over.
  * Return: 0; 1 side 0 wants no more of this row (batch 0); negative errno. */
 static int trial(struct bench_run *run, struct contender *who, double *ret_elapsed_ns)
@@ -137,6 +159,7 @@ static void summarize(const struct bench_run *run, struct contender who[2], unsi
 	ret_row->max = who[CANDIDATE].values[who[CANDIDATE].count - 1];
 	ret_row->raw = bench_quantile(who[RAW].values, who[RAW].count, 0.5);
 	ret_row->ratio = bench_quantile(ratios, rounds, 0.5);
+	bench_interval(ratios, rounds, &ret_row->ratio_low, &ret_row->ratio_high);
 	ret_row->calls = run->calls ? (double)who[CANDIDATE].calls /
 					      (double)who[CANDIDATE].operations :
 				      -1;

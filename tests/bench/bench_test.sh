@@ -39,11 +39,13 @@ keys='bench name config size median p99 min max unit raw ratio'
 expect 0 "$folder/channels" --quick --filter "oneway copy-spin 64" --json "$work/rows.json"
 expect 0 "$folder/exchange" --quick --json "$work/exchange.json"
 for file in rows exchange; do
-	for key in machine commit rows cpu kernel $keys; do
+	for key in machine commit rows cpu kernel governor $keys; do
 		grep -q "\"$key\": " "$work/$file.json" || fail "$file.json: no \"$key\""
 	done
 done
-got=$(grep -oE '^   "[a-z0-9]+"' "$work/rows.json" | tr -d ' "' | tr '\n' ' ')
+# Rows of rounds have an interval, too.
+keys="$keys ratio_low ratio_high"
+got=$(grep -oE '^   "[a-z0-9_]+"' "$work/rows.json" | tr -d ' "' | tr '\n' ' ')
 [ "$got" = "$keys calls " ] || fail "a row has '$got' instead of '$keys calls'"
 grep -qE '"(damaged|lost|out_of_order)": [1-9]' "$work/exchange.json" && fail "exchange lost something"
 [ $bad -eq 0 ] && echo "bench_test: ok"
