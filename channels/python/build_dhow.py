@@ -143,7 +143,7 @@ def pkg_config(*arguments):
 
 def folders(option):
     words = pkg_config("--cflags", "--libs")
-    return [word[len(option):] for word in words if word.startswith(option)]
+    return [os.path.normpath(word[len(option):]) for word in words if word.startswith(option)]
 
 
 libraries = folders("-L") or pkg_config("--variable=libdir")

@@ -31,8 +31,7 @@ pc=$(dirname "$(find "$out/prefix" -name dhow.pc)")
 mkdir "$out/source"
 cp -r "$source"/{dhow,build_dhow.py,setup.py,pyproject.toml,README.md} "$out/source"
 log=$out/wheel.log
-if ! PKG_CONFIG_PATH=$pc PKG_CONFIG="pkg-config --define-variable=prefix=$out/prefix" \
-	"$python" -m pip wheel --quiet --no-index --no-deps --no-build-isolation \
+if ! PKG_CONFIG_PATH=$pc "$python" -m pip wheel --quiet --no-index --no-deps --no-build-isolation \
 	--disable-pip-version-check -w "$out" "$out/source" >"$log" 2>&1; then
 	tail -n 30 "$log" >&2
 	exit 1

@@ -66,12 +66,9 @@ def install():
         with open(os.path.join(build, "python", "interpreter"), encoding="utf-8") as file:
             python = file.read().strip()
         python = shutil.which(python) or python
-    wrap = {"pkg-config": f'{shutil.which("pkg-config")} --define-variable=prefix={prefix}',
-            "python3": f"env PYTHONPATH={site} {python}"}
-    for name, command in wrap.items():
-        with open(os.path.join(tools, name), "w", encoding="utf-8") as file:
-            file.write(f'#!/bin/sh\nexec {command} "$@"\n')
-        os.chmod(file.name, 0o755)
+    with open(os.path.join(tools, "python3"), "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexec env PYTHONPATH={site} {python} "$@"\n')
+    os.chmod(file.name, 0o755)
     for folder, _, files in os.walk(prefix):
         if "dhow.pc" in files:
             os.environ["PKG_CONFIG_PATH"] = folder

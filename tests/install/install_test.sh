@@ -21,7 +21,7 @@ library=$(find "$prefix" -name libdhow.so)
 libdir=$(dirname "$library")
 export PKG_CONFIG_PATH=$(dirname "$pc") LD_LIBRARY_PATH=$libdir
 flags() {
-	pkg-config --define-variable=prefix="$prefix" --cflags --libs dhow
+	pkg-config --cflags --libs dhow
 }
 
 cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$here/sample.c" $(flags) -o "$prefix/sample-c"

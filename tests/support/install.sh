@@ -12,7 +12,7 @@ packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux pro
 # Real workload managers for tests/support/beds.
 packages+=" slurm-wlm munge openssh-server openssh-client iproute2 python3"
 if [ "${1:-}" = --long ]; then
-	packages+=" doxygen libmpich-dev libopenmpi-dev mpich openmpi-bin"
+	packages+=" debootstrap dpkg-dev doxygen libmpich-dev libopenmpi-dev mpich openmpi-bin"
 fi
 
 if ! command -v dpkg-query >/dev/null; then
