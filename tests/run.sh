@@ -90,4 +90,7 @@ if [ $mode != quick ]; then
 	build asan && run asan build-asan "test asan+ubsan" -L "unit|cli" -LE long
 	build tsan && run tsan build-tsan "test tsan" -L threads -LE long
 fi
+if [ $mode = long ]; then
+	build arm64 && run arm64 build-arm64 "test arm64 (qemu)" -L unit
+fi
 finish

@@ -12,7 +12,8 @@ packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux pro
 # Real workload managers for tests/support/beds.
 packages+=" slurm-wlm munge openssh-server openssh-client iproute2 python3"
 if [ "${1:-}" = --long ]; then
-	packages+=" debootstrap dpkg-dev doxygen libmpich-dev libopenmpi-dev mpich openmpi-bin"
+	packages+=" clang-format clang-tidy debootstrap dpkg-dev doxygen gcc-aarch64-linux-gnu
+		gcovr libc6-dev-arm64-cross libmpich-dev libopenmpi-dev mpich openmpi-bin qemu-user-static"
 fi
 
 if ! command -v dpkg-query >/dev/null; then
