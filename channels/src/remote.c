@@ -181,6 +181,7 @@ static int room_for_large(struct dhow_channel *channel, size_t bytes, uint64_t d
 	while (remote->large_count) {
 		const struct remote_large *first = &remote->large[remote->large_first];
 
+		/* A7: pairs with R7 in gateway_deposited(). */
 		if (atomic_load_explicit(&stream->deposited, memory_order_acquire) <
 		    first->number) {
 			int rc = 0;
