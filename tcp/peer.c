@@ -54,7 +54,8 @@ int tcp_open(struct fabric *fabric, const struct tcp_backend *backend,
 					  .offer_max = TCP_OFFER_MAX,
 					  .address_max = TCP_ADDRESS_MAX,
 					  .knows_sender = 1,
-					  .has_wait = 1 };
+					  .has_wait = 1,
+					  .tells_refusal = 1 };
 	return 0;
 }
 
@@ -169,6 +170,8 @@ enum fabric_status tcp_peer_add(struct fabric *fabric, const void *blob, size_t 
 	peer->user = peer_user;
 	*ret_peer = peer;
 	rc = fabric->backend->begin(peer);
+	if (rc == -ECONNREFUSED)
+		peer->loss = FABRIC_REFUSED;
 	if (rc < 0)
 		tcp_fail(peer, "connect: %s", strerror(-rc));
 	return FABRIC_OK;
@@ -181,6 +184,8 @@ void tcp_connected(struct fabric_peer *peer, int rc)
 	if (peer->state != TCP_CONNECTING)
 		return;
 	if (rc < 0) {
+		if (rc == -ECONNREFUSED)
+			peer->loss = FABRIC_REFUSED;
 		tcp_address_text(&peer->address, text, sizeof(text));
 		tcp_fail(peer, "connect to %s: %s", text, strerror(-rc));
 		return;
@@ -229,6 +234,8 @@ void tcp_accepted(struct fabric *fabric, int fd)
 	peer->accepted = true;
 	fabric->silent++;
 	rc = fabric->backend->begin(peer);
+	if (rc == -ECONNREFUSED)
+		peer->loss = FABRIC_REFUSED;
 	if (rc < 0)
 		tcp_fail(peer, "accept: %s", strerror(-rc));
 	fabric->told++;
@@ -322,7 +329,7 @@ void tcp_tell(struct fabric *fabric, int budget)
 		fabric->told++;
 		peer_shut(peer);
 		if (peer->state == TCP_DOWN)
-			fabric->events.peer_down(fabric->user, peer, peer->why);
+			fabric->events.peer_down(fabric->user, peer, peer->loss, peer->why);
 	}
 }
 

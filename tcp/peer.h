@@ -104,6 +104,7 @@ struct fabric_peer {
 	void *user;
 	uint64_t deadline_ns; /* if young */
 	union tcp_address address;
+	enum fabric_loss loss;
 	char why[96];
 
 	struct base_list queue; /* of tcp_item */

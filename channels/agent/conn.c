@@ -152,13 +152,15 @@ void agent_conn_peer_new(struct agent *agent, struct fabric_peer *peer)
 	agent->ops->peer_user(peer, conn);
 }
 
-void agent_conn_peer_down(struct agent *agent, struct fabric_peer *peer, const char *why)
+void agent_conn_peer_down(struct agent *agent, struct fabric_peer *peer, enum fabric_loss loss,
+			  const char *why)
 {
 	struct agent_conn *conn = agent->ops->peer_user(peer, NULL);
 
 	if (!conn)
 		return;
 	conn->down = true;
+	conn->refused = loss == FABRIC_REFUSED;
 	agent_conn_drop(conn, why && *why ? why : "connection lost");
 }
 

@@ -13,7 +13,8 @@ int agent_conn_connect(struct agent_link *link);
 
 /* What the fabric tells; see fabric_events. */
 void agent_conn_peer_new(struct agent *agent, struct fabric_peer *peer);
-void agent_conn_peer_down(struct agent *agent, struct fabric_peer *peer, const char *why);
+void agent_conn_peer_down(struct agent *agent, struct fabric_peer *peer, enum fabric_loss loss,
+			  const char *why);
 void agent_conn_frame(struct agent *agent, struct fabric_peer *peer, const void *data,
 		      size_t bytes);
 void agent_conn_offer(struct agent *agent, struct fabric_peer *peer, const void *header,

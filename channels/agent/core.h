@@ -140,6 +140,7 @@ struct agent_conn {
 	bool stranger;			/* counted in agent->handshakes */
 	bool hello_unsent;
 	bool down;			/* the fabric said so */
+	bool refused;			/* nobody listens there any more */
 	uint64_t deadline_ns;		/* of the handshake */
 	uint8_t private_key[AGENT_KEY_BYTES];
 	uint8_t hello[AGENT_HELLO_BYTES];	/* ours */

@@ -34,12 +34,17 @@ struct fabric_op {
 	void (*done)(struct fabric_op *op, enum fabric_status status);
 };
 
+/* Why a peer is down. REFUSED: we called, and what runs there said that nobody listens at that
+ * address (any more). A fabric that cannot tell says LOST. */
+enum fabric_loss { FABRIC_LOST, FABRIC_REFUSED };
+
 struct fabric_caps {
 	size_t frame_max;	/* bytes of one frame, header included */
 	size_t offer_max;	/* bytes of header that travels with an offer */
 	size_t address_max;
 	unsigned knows_sender : 1;	/* frame events name the peer */
 	unsigned has_wait : 1;	/* wait() sleeps in the kernel; else a timed poll */
+	unsigned tells_refusal : 1;	/* FABRIC_REFUSED, where somebody is there to refuse */
 	const uint64_t *calls;	/* system calls so far, good until close(); NULL: not counted */
 };
 
@@ -63,7 +68,8 @@ struct fabric_events {
 	/* A peer that we did not add connected to us. Owned by the fabric until peer_del(). */
 	void (*peer_new)(void *user, struct fabric_peer *peer);
 	/* @peer is gone; all its operations have completed. The core calls peer_del() later. */
-	void (*peer_down)(void *user, struct fabric_peer *peer, const char *why);
+	void (*peer_down)(void *user, struct fabric_peer *peer, enum fabric_loss loss,
+			  const char *why);
 };
 
 /* Seventeen functions; each that can fail returns enum fabric_status unless said. */

@@ -53,6 +53,7 @@ struct mem_event {
 	struct fabric_offer *offer;
 	struct fabric_op *op;	/* DONE */
 	enum fabric_status status;
+	enum fabric_loss loss;	/* DOWN */
 	const char *why;	/* DOWN */
 };
 
@@ -196,7 +197,8 @@ static int mem_open(const struct fabric_options *options, const struct fabric_ev
 					  .offer_max = MEM_OFFER_MAX,
 					  .address_max = MEM_ADDRESS_MAX,
 					  .knows_sender = 1,
-					  .has_wait = 1 };
+					  .has_wait = 1,
+					  .tells_refusal = 1 };
 	*ret_fabric = fabric;
 	return 0;
 }
@@ -243,8 +245,12 @@ static enum fabric_status mem_peer_add(struct fabric *fabric, const void *blob, 
 		post(there, MEM_NEW, peer->other);
 		break;
 	}
-	if (!peer->other)
-		post(fabric, MEM_DOWN, peer)->why = "nobody has this name";
+	if (!peer->other) {
+		struct mem_event *event = post(fabric, MEM_DOWN, peer);
+
+		event->loss = FABRIC_REFUSED;
+		event->why = "nobody has this name";
+	}
 	*ret_peer = peer;
 	pthread_mutex_unlock(&mem_lock);
 	return FABRIC_OK;
@@ -568,7 +574,8 @@ static void tell(struct fabric *fabric, struct mem_event *event)
 		fabric->events.peer_new(fabric->user, event->peer);
 		break;
 	case MEM_DOWN:
-		fabric->events.peer_down(fabric->user, event->peer, event->why);
+		fabric->events.peer_down(fabric->user, event->peer, event->loss,
+					 event->why);
 		break;
 	case MEM_DONE:
 		event->op->done(event->op, event->status);

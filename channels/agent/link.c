@@ -143,7 +143,7 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 		link->out = NULL;
 		if (link->state == AGENT_LINK_CONNECTING)
 			set_state(link, AGENT_LINK_DOWN);
-		link->refusals = strcasestr(why, "refused") ? link->refusals + 1 : 0;
+		link->refusals = conn->refused ? link->refusals + 1 : 0;
 		link->retry_ns = now + jitter(link->backoff_ns);
 		link->backoff_ns *= 2;
 		if (link->backoff_ns > AGENT_RETRY_MAX_NS)

@@ -41,9 +41,10 @@ static void on_peer_new(void *user, struct fabric_peer *peer)
 	agent_conn_peer_new(user, peer);
 }
 
-static void on_peer_down(void *user, struct fabric_peer *peer, const char *why)
+static void on_peer_down(void *user, struct fabric_peer *peer, enum fabric_loss loss,
+			 const char *why)
 {
-	agent_conn_peer_down(user, peer, why);
+	agent_conn_peer_down(user, peer, loss, why);
 }
 
 static const struct fabric_events events = {

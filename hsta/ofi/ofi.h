@@ -147,6 +147,7 @@ struct fabric_peer {
 	unsigned in_flight; /* posted and not completed */
 	struct base_list queue, answers;
 	uint32_t serial;
+	enum fabric_loss loss;
 	char why[128]; /* it is down */
 	struct ofi_outgoing outgoing[OFI_BULK_SLOTS];
 	struct fabric_offer incoming[OFI_BULK_SLOTS];

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <rdma/fi_cm.h>
+#include <rdma/fi_errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,8 @@ void ofi_fail_error(struct fabric_peer *peer, const char *doing, int error)
 				       fi_strerror(error));
 		peer->fabric->fatal = true;
 	}
+	if (peer->state == OFI_CALLING && (error == FI_ECONNREFUSED || error == FI_ENOENT))
+		peer->loss = FABRIC_REFUSED;	/* most providers do not say it */
 	ofi_fail(peer, "%s%s: %s", scope == OFI_PROTOCOL ? "protocol error, " : "", doing,
 		 fi_strerror(error));
 }
@@ -347,7 +350,7 @@ void ofi_peers_tell(struct fabric *fabric, int budget)
 		fabric->told++;
 		peer_shut(peer);
 		if (peer->state == OFI_DOWN)
-			fabric->events.peer_down(fabric->user, peer, peer->why);
+			fabric->events.peer_down(fabric->user, peer, peer->loss, peer->why);
 	}
 }
 

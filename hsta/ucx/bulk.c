@@ -115,7 +115,7 @@ static void transfer_done(struct ucx_transfer *transfer, ucs_status_t status)
 	if (op)
 		op_complete(peer, op, status == UCS_OK ? FABRIC_OK : FABRIC_PEER);
 	if (status != UCS_OK)
-		ucx_peer_fail(peer, ucs_status_string(status));
+		ucx_peer_fail(peer, status);
 }
 
 static void offered(void *request, ucs_status_t status, void *user)
@@ -169,7 +169,7 @@ enum fabric_status ucx_bulk(struct fabric_peer *peer, const void *header, size_t
 	transfer_put(transfer);
 	status = ucx_status(UCS_PTR_STATUS(request));
 	if (status != FABRIC_AGAIN)
-		ucx_peer_fail(peer, ucs_status_string(UCS_PTR_STATUS(request)));
+		ucx_peer_fail(peer, UCS_PTR_STATUS(request));
 	return status;
 }
 
@@ -242,7 +242,7 @@ enum fabric_status ucx_fetch(struct fabric_offer *offer, struct fabric_memory *m
 		return FABRIC_OK;
 	}
 	transfer_put(transfer);
-	ucx_peer_fail(peer, ucs_status_string(UCS_PTR_STATUS(request)));
+	ucx_peer_fail(peer, UCS_PTR_STATUS(request));
 	return FABRIC_PEER;
 }
 

@@ -54,12 +54,13 @@ static void bucket_del(struct fabric_peer *peer)
 		peer->fabric->last_heard = NULL;
 }
 
-void ucx_peer_fail(struct fabric_peer *peer, const char *why)
+void ucx_peer_fail(struct fabric_peer *peer, ucs_status_t status)
 {
 	if (peer->state != UCX_UP)
 		return;
 	peer->state = UCX_FAILED;
-	snprintf(peer->why, sizeof(peer->why), "%s", why);
+	peer->loss = ucx_loss(status);
+	snprintf(peer->why, sizeof(peer->why), "%s", ucs_status_string(status));
 	/* Nobody is told the end of a peer before its beginning. */
 	if (!peer->fresh)
 		base_list_add_tail(&peer->fabric->failed, &peer->todo);
@@ -68,7 +69,7 @@ void ucx_peer_fail(struct fabric_peer *peer, const char *why)
 static void on_error(void *user, ucp_ep_h ep, ucs_status_t status)
 {
 	(void)ep;
-	ucx_peer_fail(user, ucs_status_string(status));
+	ucx_peer_fail(user, status);
 }
 
 static struct fabric_peer *peer_create(struct fabric *fabric, void *user)
@@ -137,7 +138,7 @@ enum fabric_status ucx_peer_add(struct fabric *fabric, const void *blob, size_t 
 	params.sockaddr.addrlen = ucx_address_bytes(&address);
 	status = connect_ep(peer, &params);
 	if (status != UCS_OK)
-		ucx_peer_fail(peer, ucs_status_string(status));
+		ucx_peer_fail(peer, status);
 	*ret_peer = peer;
 	return FABRIC_OK;
 }

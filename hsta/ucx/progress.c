@@ -97,7 +97,7 @@ static int tell_down(struct fabric *fabric)
 
 		base_list_del(&peer->todo);
 		peer->state = UCX_DOWN;
-		fabric->events.peer_down(fabric->user, peer, peer->why);
+		fabric->events.peer_down(fabric->user, peer, peer->loss, peer->why);
 		told++;
 	}
 	return told;

@@ -14,7 +14,7 @@ static void sent(void *request, ucs_status_t status, void *user)
 	peer->slots--;
 	ucx_slot_put(slot);
 	if (status != UCS_OK)
-		ucx_peer_fail(peer, ucs_status_string(status));
+		ucx_peer_fail(peer, status);
 }
 
 enum fabric_status ucx_frame(struct fabric_peer *peer, void *data, size_t bytes)
@@ -52,6 +52,6 @@ enum fabric_status ucx_frame(struct fabric_peer *peer, void *data, size_t bytes)
 		return FABRIC_AGAIN;
 	ucx_slot_put(slot);
 	if (status != FABRIC_OK)
-		ucx_peer_fail(peer, ucs_status_string(UCS_PTR_STATUS(request)));
+		ucx_peer_fail(peer, UCS_PTR_STATUS(request));
 	return status;
 }

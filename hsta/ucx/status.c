@@ -46,6 +46,14 @@ enum fabric_status ucx_status(ucs_status_t status)
 	return FABRIC_PEER;
 }
 
+enum fabric_loss ucx_loss(ucs_status_t status)
+{
+	/* The kernel over there answered the call with a reset. A living agent says REJECTED, too,
+	 * when too many call at once, but not twice in a row. */
+	return status == UCS_ERR_REJECTED || status == UCS_ERR_NOT_CONNECTED ? FABRIC_REFUSED :
+									       FABRIC_LOST;
+}
+
 int ucx_errno(ucs_status_t status)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -125,7 +125,8 @@ static int ucx_open(const struct fabric_options *options, const struct fabric_ev
 					  .offer_max = UCX_OFFER_MAX,
 					  .address_max = UCX_ADDRESS_MAX,
 					  .knows_sender = 1,
-					  .has_wait = 1 };
+					  .has_wait = 1,
+					  .tells_refusal = 1 };
 	*ret_fabric = fabric;
 	return 0;
 

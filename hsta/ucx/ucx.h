@@ -141,6 +141,7 @@ struct fabric_peer {
 	unsigned offered; /* entries of offers */
 	unsigned unread;  /* entries in the inbox */
 	struct base_list transfers, offers;
+	enum fabric_loss loss;
 	char why[96];
 };
 
@@ -197,6 +198,8 @@ extern const struct fabric_ops hsta_ucx;
 /* status.c */
 enum fabric_status ucx_status(ucs_status_t status);
 int ucx_errno(ucs_status_t status);
+/* Does @status of an endpoint say that nobody listens there? */
+enum fabric_loss ucx_loss(ucs_status_t status);
 
 /* address.c */
 /* @text: numeric, NULL = 127.0.0.1. Port 0. 0 or negative errno. */
@@ -257,7 +260,7 @@ void ucx_peer_del(struct fabric_peer *peer);
 void *ucx_peer_user(struct fabric_peer *peer, void *set_or_null);
 struct fabric_peer *ucx_peer_find(struct fabric *fabric, ucp_ep_h ep);
 /* The endpoint is of no more use; peer_down() follows. Callable inside UCX. */
-void ucx_peer_fail(struct fabric_peer *peer, const char *why);
+void ucx_peer_fail(struct fabric_peer *peer, ucs_status_t status);
 void ucx_called(ucp_conn_request_h call, void *fabric);
 /* Answer calls, close what failed, free what is closed. */
 void ucx_peers_settle(struct fabric *fabric);

@@ -452,9 +452,10 @@ static void stranger_new(void *user, struct fabric_peer *peer)
 {
 	(void)user, (void)peer;
 }
-static void stranger_down(void *user, struct fabric_peer *peer, const char *why)
+static void stranger_down(void *user, struct fabric_peer *peer, enum fabric_loss loss,
+			  const char *why)
 {
-	(void)user, (void)peer, (void)why;
+	(void)user, (void)peer, (void)loss, (void)why;
 	downs++;
 }
 static const struct fabric_events stranger_events = { stranger_frame, stranger_offer, stranger_new,

@@ -505,11 +505,14 @@ void conformance_killed_peer_is_told(const struct fabric_ops *ops)
 void conformance_nobody_there(const struct fabric_ops *ops)
 {
 	struct pair pair, gone;
+	uint8_t blob[256];
+	size_t bytes = sizeof(blob);
 	void *slot;
 
 	pair_open(&pair, ops);
 	side_open(&gone.a, ops);
 	side_open(&gone.b, ops);
+	cr_assert_eq(ops->address(gone.b.fabric, blob, &bytes), 0);
 	side_add(&gone.a, &gone.b);
 	side_close(&gone.b);
 	/* Nothing was pumped, so gone.a may or may not have been connected meanwhile. */
@@ -518,6 +521,10 @@ void conformance_nobody_there(const struct fabric_ops *ops)
 	side_fill(slot, 64, 0);
 	ops->frame(gone.a.peer, slot, 64);
 	PAIR_UNTIL(&gone, gone.a.peers_down == 1);
+	/* Whoever calls now finds nobody. */
+	cr_assert_eq(ops->peer_add(gone.a.fabric, blob, bytes, &gone.a, &gone.a.peer), FABRIC_OK);
+	PAIR_UNTIL(&gone, gone.a.peers_down == 2);
+	cr_assert(!gone.a.caps.tells_refusal || gone.a.loss == FABRIC_REFUSED, "%s", gone.a.why);
 	/* Others do not suffer. */
 	flow(&pair, 100, 64);
 	side_close(&gone.a);

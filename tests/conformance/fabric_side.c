@@ -82,11 +82,12 @@ static void on_new(void *user, struct fabric_peer *peer)
 	side->ops->peer_user(peer, side);
 }
 
-static void on_down(void *user, struct fabric_peer *peer, const char *why)
+static void on_down(void *user, struct fabric_peer *peer, enum fabric_loss loss, const char *why)
 {
 	struct side *side = user;
 
 	cr_assert_not_null(why);
+	side->loss = loss;
 	snprintf(side->why, sizeof(side->why), "%s", why);
 	side->peers_down++;
 	side->offer_count = 0; /* offers end with their peer */

@@ -27,7 +27,8 @@ struct side {
 	uint8_t header[64];
 	size_t header_bytes;
 	bool delete_on_frame, drop_offers;
-	char why[128]; /* of the last peer_down */
+	enum fabric_loss loss; /* of the last peer_down */
+	char why[128];
 };
 
 struct pair {

@@ -126,8 +126,9 @@ static void on_new(void *user, struct fabric_peer *peer)
 	agent.peer = peer;
 }
 
-static void on_down(void *user, struct fabric_peer *peer, const char *why)
+static void on_down(void *user, struct fabric_peer *peer, enum fabric_loss loss, const char *why)
 {
+	(void)loss;
 	(void)user;
 	(void)peer;
 	fprintf(stderr, "ofi_rate: the other is gone: %s\n", why);

@@ -104,8 +104,9 @@ static void on_new(void *user, struct fabric_peer *peer)
 	traffic.peer = peer;
 }
 
-static void on_down(void *user, struct fabric_peer *peer, const char *why)
+static void on_down(void *user, struct fabric_peer *peer, enum fabric_loss loss, const char *why)
 {
+	(void)loss;
 	(void)user;
 	(void)why;
 	if (peer != traffic.peer)

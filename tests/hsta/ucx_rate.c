@@ -121,8 +121,9 @@ static void on_new(void *user, struct fabric_peer *peer)
 	((struct end *)user)->peer = peer;
 }
 
-static void on_down(void *user, struct fabric_peer *peer, const char *why)
+static void on_down(void *user, struct fabric_peer *peer, enum fabric_loss loss, const char *why)
 {
+	(void)loss;
 	struct end *end = user;
 
 	(void)why;
