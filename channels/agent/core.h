@@ -58,9 +58,9 @@ enum {
 #define AGENT_ACK_NS (BASE_MS / 2)
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
 #define AGENT_PROOF_NS (250 * BASE_MS)		/* then who called us may be nobody: call him */
-#define AGENT_HEARTBEAT_NS (1000 * BASE_MS)
-#define AGENT_SILENT_NS (2000 * BASE_MS)	/* two heartbeats missed: an operator is told */
-#define AGENT_CONTACT_NS (3000 * BASE_MS)	/* three heartbeats missed */
+#define AGENT_HEARTBEAT_NS (600 * BASE_MS)
+#define AGENT_SILENT_NS (1900 * BASE_MS)	/* three heartbeats missed: an operator is told */
+#define AGENT_CONTACT_NS (3000 * BASE_MS)	/* then the connection is made anew */
 #define AGENT_DEAD_NS (10000 * BASE_MS)
 #define AGENT_ADDRESS_NS (60000 * BASE_MS)	/* until the daemon must have told an address */
 #define AGENT_RESEND_NS (1000 * BASE_MS)	/* no acknowledgement moved */

@@ -133,6 +133,13 @@ static void set_silent(struct agent_link *link, const char *why)
 	gateway_report_silent(agent->gateway, link->peer_node, why);
 }
 
+void agent_link_heard(struct agent_link *link)
+{
+	link->contact_ns = link->agent->now_ns;
+	if (link->silent)
+		set_silent(link, NULL);
+}
+
 void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const char *why)
 {
 	uint64_t now = link->agent->now_ns;
@@ -299,6 +306,8 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 		agent_conn_drop(link->conn, "no heartbeat");
 		return now;
 	}
+	if (now - link->contact_ns >= AGENT_SILENT_NS)
+		set_silent(link, "no heartbeat");
 	if (agent_seal_spent(&link->conn->seal)) {
 		agent_conn_drop(link->conn, "its keys have sealed enough");
 		return now;
@@ -311,7 +320,8 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 	} else if (now - link->sent_ns >= AGENT_HEARTBEAT_NS) {
 		agent_link_control(link);
 	}
-	next = agent_earlier(link->contact_ns + AGENT_CONTACT_NS,
+	next = agent_earlier(link->contact_ns +
+				     (link->silent ? AGENT_CONTACT_NS : AGENT_SILENT_NS),
 			     link->sent_ns + AGENT_HEARTBEAT_NS);
 	if (link->ack_ns)
 		next = agent_earlier(next, link->ack_ns);
@@ -353,7 +363,7 @@ static uint64_t timers_down(struct agent_link *link, uint64_t now)
 		agent_link_dead(link, "no contact for 10 s", true);
 		return now;
 	}
-	if (link->lost && now - link->contact_ns >= AGENT_CONTACT_NS)
+	if (link->lost && now - link->contact_ns >= AGENT_SILENT_NS)
 		set_silent(link, "no contact");
 	if (link->state == AGENT_LINK_DOWN && now >= link->retry_ns && !called(link, now)) {
 		if (agent_conn_connect(link) == 0 && link->out)

@@ -27,6 +27,9 @@ void agent_link_receive(struct agent_link *link, const struct agent_header *head
 int agent_link_offer(struct agent_conn *conn, const struct agent_header *header,
 		     const struct agent_record *record, struct fabric_offer *offer);
 
+/* From receive.c: a sign of life. */
+void agent_link_heard(struct agent_link *link);
+
 /* The node is dead: fence it, fail all that waits for it. @report: tell the daemon. */
 void agent_link_dead(struct agent_link *link, const char *why, bool report);
 

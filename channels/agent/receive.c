@@ -102,7 +102,7 @@ void agent_link_receive(struct agent_link *link, const struct agent_header *head
 			const uint8_t *body)
 {
 	link->agent->worked = true;
-	link->contact_ns = link->agent->now_ns;
+	agent_link_heard(link);
 	if (header->kind == AGENT_OFFER || agent_link_acked(link, header->ack)) {
 		agent_conn_damaged(link->conn, "a header that makes no sense");
 		return;
@@ -143,7 +143,7 @@ int agent_link_offer(struct agent_conn *conn, const struct agent_header *header,
 	struct agent_link *link = conn->link;
 
 	link->agent->worked = true;
-	link->contact_ns = link->agent->now_ns;
+	agent_link_heard(link);
 	if (record->index >= AGENT_INDEX_MAX || agent_link_acked(link, header->ack))
 		return -EPROTO;
 	if (record->kind == AGENT_MESSAGE_BULK)

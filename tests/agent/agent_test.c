@@ -400,7 +400,7 @@ Test(agent, a_silent_node_is_found_and_fenced)
 	until(stream(0, 0)->deposited == 1, 3000);
 	silent = agents[1];
 	agents[1] = NULL;		/* it hangs; its connections stay */
-	until(fake_nodes[0].silent[1], 5000);
+	until(fake_nodes[0].silent[1], 2500);	/* none of a fabric says anything */
 	cr_assert_not(stream(0, 0)->failed, "reported silent and dead at once");
 	until(stream(0, 0)->failed, 15000);
 	cr_assert_eq(stream(0, 0)->rc, -EHOSTDOWN);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "cases.h"
 
-enum { NOTICE_MS = 40000, KILLS_MAX = 1000 };
+enum { SILENT_MS = 3000, NOTICE_MS = 40000, KILLS_MAX = 1000 };
 
 static int compare(const void *a, const void *b)
 {
@@ -24,12 +24,15 @@ static void print_times(FILE *to, const char *what, double *times, size_t count)
 	fprintf(to, "%s median %.0f most %.0f ms; ", what, times[count / 2], times[count - 1]);
 }
 
+struct kill_times {
+	double noticed_ms, reported_ms, dead_ms;
+};
+
 /* Kill the agent of node 1 in traffic, and judge what it leaves. */
-static bool kill_once(struct fire_run *run, double *ret_noticed_ms, double *ret_dead_ms,
-		      uint64_t *acknowledged)
+static bool kill_once(struct fire_run *run, struct kill_times *ret_times, uint64_t *acknowledged)
 {
 	struct rig *rig = &run->rig;
-	const struct node_note *lost, *dead;
+	const struct node_note *lost, *dead, *silent;
 	uint64_t killed;
 
 	rig_run(rig, 20 + (unsigned)(random() % 130));
@@ -38,8 +41,15 @@ static bool kill_once(struct fire_run *run, double *ret_noticed_ms, double *ret_
 	lost = dead ? rig_await(rig, 0, NODE_LOG, "connection lost", killed, NOTICE_MS) : NULL;
 	if (!lost || !fire_flows_check(run))
 		return false;
-	*ret_noticed_ms = rig_ms(killed, lost->at_ns);
-	*ret_dead_ms = rig_ms(killed, dead->at_ns);
+	ret_times->noticed_ms = rig_ms(killed, lost->at_ns);
+	ret_times->reported_ms = ret_times->dead_ms = rig_ms(killed, dead->at_ns);
+	if (ret_times->dead_ms > SILENT_MS) {
+		/* Where nothing says that it was killed, it is reported as silent before. */
+		silent = rig_await(rig, 0, NODE_PEER_SILENT, NULL, killed, 1);
+		if (!silent)
+			return rig_fail(rig, "dead, and was not reported as silent before");
+		ret_times->reported_ms = rig_ms(killed, silent->at_ns);
+	}
 	*acknowledged += rig_flow(rig, 0)->acknowledged + rig_flow(rig, 1)->acknowledged;
 	return true;
 }
@@ -48,7 +58,8 @@ bool fire_kill(struct fire_run *run)
 {
 	struct rig *rig = &run->rig;
 	unsigned kills = run->kills < KILLS_MAX ? run->kills : KILLS_MAX, again = 0;
-	double noticed[KILLS_MAX], dead[KILLS_MAX], connected[KILLS_MAX];
+	double noticed[KILLS_MAX], reported[KILLS_MAX], dead[KILLS_MAX], connected[KILLS_MAX];
+	struct kill_times times;
 	uint64_t acknowledged = 0, up = 0;
 
 	srandom(1);
@@ -57,8 +68,11 @@ bool fire_kill(struct fire_run *run)
 			return false;
 		if (up)
 			connected[again++] = rig_ms(up, rig_flow(rig, 0)->first_ns);
-		if (!kill_once(run, &noticed[i], &dead[i], &acknowledged))
+		if (!kill_once(run, &times, &acknowledged))
 			return false;
+		noticed[i] = times.noticed_ms;
+		reported[i] = times.reported_ms;
+		dead[i] = times.dead_ms;
 		rig_node_kill(rig, 1);
 		if (i + 1 == kills)
 			break;
@@ -69,7 +83,8 @@ bool fire_kill(struct fire_run *run)
 	}
 	fprintf(run->figures, "%u kills; ", kills);
 	print_times(run->figures, "noticed after", noticed, kills);
-	print_times(run->figures, "reported dead after", dead, kills);
+	print_times(run->figures, "reported after", reported, kills);
+	print_times(run->figures, "dead after", dead, kills);
 	print_times(run->figures, "new node acknowledged after", connected, again);
 	fprintf(run->figures, "acknowledged %llu, lost 0, repeated 0, damaged 0",
 		(unsigned long long)acknowledged);
@@ -169,11 +184,11 @@ bool fire_stopped_agent(struct fire_run *run)
 		return false;
 	rig_run(rig, 300);
 	stopped = rig_agent_signal(rig, 1, SIGSTOP);
-	lost = stopped ? rig_await(rig, 0, NODE_LOG, "connection lost", stopped, NOTICE_MS) : NULL;
+	lost = stopped ? rig_await(rig, 0, NODE_PEER_SILENT, "no", stopped, NOTICE_MS) : NULL;
 	dead = lost ? rig_await(rig, 0, NODE_PEER_DOWN, NULL, stopped, NOTICE_MS) : NULL;
 	if (!dead)
 		return false;
-	fprintf(run->figures, "no traffic: noticed after %.0f ms, declared dead after %.0f ms",
+	fprintf(run->figures, "no traffic: reported after %.0f ms, declared dead after %.0f ms",
 		rig_ms(stopped, lost->at_ns), rig_ms(stopped, dead->at_ns));
 	return true;
 }
