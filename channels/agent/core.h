@@ -35,6 +35,8 @@ enum {
 	AGENT_EAGER_MAX = 8 * 1024,
 	AGENT_STREAM_EAGER = 64 * 1024,	/* memory of eager ones of a stream not yet deposited, */
 	AGENT_WAITING_BYTES = 64,	/* of which each needs this beside its payload */
+	AGENT_OWED_MAX = 64,		/* deposits that the sender does not know of yet, */
+	AGENT_OWED_BYTES = 16 * 1024,	/* and their bytes: a quarter of what it may send */
 	AGENT_WINDOW_FRAMES = 64,	/* of a link, not acknowledged; power of two */
 	AGENT_WINDOW_BYTES = 1 << 20,
 	AGENT_ACK_FRAMES = 16,		/* acknowledge at the latest after so many */
@@ -56,6 +58,7 @@ enum {
 #define AGENT_FETCH_BYTES ((size_t)64 << 20)	/* pulled at a time, of all peers */
 
 #define AGENT_ACK_NS (BASE_MS / 2)
+#define AGENT_OWED_NS (BASE_MS / 2)		/* a count that nobody waits for */
 #define AGENT_HANDSHAKE_NS (2000 * BASE_MS)
 #define AGENT_PROOF_NS (250 * BASE_MS)		/* then who called us may be nobody: call him */
 #define AGENT_HEARTBEAT_NS (600 * BASE_MS)
@@ -207,6 +210,8 @@ struct agent_link {
 	uint64_t sent_ns;		/* last frame of any kind */
 	uint64_t progress_ns;		/* acknowledgement moved, or was first due */
 	struct base_list bulks;
+	struct base_list owing;		/* streams whose counts go with the next frame, */
+	uint64_t owed_ns;		/* or alone at this time, 0 = none */
 
 	/* receiving */
 	uint64_t accepted;		/* last DATA frame in order */

@@ -62,6 +62,7 @@ int agent_links_init(struct agent *agent)
 		base_list_init(&link->unsent);
 		base_list_init(&link->unacked);
 		base_list_init(&link->bulks);
+		base_list_init(&link->owing);
 	}
 	return 0;
 }
@@ -103,6 +104,31 @@ void agent_link_todo(struct agent_link *link, struct agent_todo *todo)
 			link->contact_ns = link->agent->now_ns;
 	}
 	agent_link_watch(link);
+}
+
+void agent_link_owe(struct agent_link *link, struct base_list *owing)
+{
+	if (!base_list_empty(owing))
+		return;
+	if (base_list_empty(&link->owing))
+		link->owed_ns = link->agent->now_ns + AGENT_OWED_NS;
+	base_list_add_tail(&link->owing, owing);
+}
+
+/* Is a frame on its way, or has it been long enough? Then all that is owed goes with it. */
+static void pay(struct agent_link *link)
+{
+	if (!link->open && base_list_empty(&link->todo) &&
+	    link->agent->now_ns < link->owed_ns)
+		return;
+	while (!base_list_empty(&link->owing)) {
+		struct agent_stream_in *stream =
+			base_list_entry(link->owing.next, struct agent_stream_in, owing);
+
+		base_list_del(&stream->owing);
+		agent_link_todo(link, &stream->todo);
+	}
+	link->owed_ns = 0;
 }
 
 bool agent_link_fenced(const struct agent_link *link, uint32_t epoch)
@@ -272,6 +298,8 @@ void agent_link_pump(struct agent_link *link)
 	if (link->state != AGENT_LINK_UP)
 		return;
 	base_list_init(&later);
+	if (!base_list_empty(&link->owing))
+		pay(link);
 	while (!base_list_empty(&link->todo)) {
 		struct agent_todo *todo = base_list_entry(link->todo.next, struct agent_todo,
 							  node);
@@ -325,6 +353,8 @@ static uint64_t timers_up(struct agent_link *link, uint64_t now)
 			     link->sent_ns + AGENT_HEARTBEAT_NS);
 	if (link->ack_ns)
 		next = agent_earlier(next, link->ack_ns);
+	if (!base_list_empty(&link->owing))
+		next = agent_earlier(next, link->owed_ns);
 	if (!base_list_empty(&link->unacked))
 		next = agent_earlier(next, link->progress_ns + AGENT_RESEND_NS);
 	return next;

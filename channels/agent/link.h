@@ -30,6 +30,9 @@ int agent_link_offer(struct agent_conn *conn, const struct agent_header *header,
 /* From receive.c: a sign of life. */
 void agent_link_heard(struct agent_link *link);
 
+/* A stream's counts are to be told, with the next frame or after AGENT_OWED_NS. */
+void agent_link_owe(struct agent_link *link, struct base_list *owing);
+
 /* The node is dead: fence it, fail all that waits for it. @report: tell the daemon. */
 void agent_link_dead(struct agent_link *link, const char *why, bool report);
 

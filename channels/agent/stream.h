@@ -90,12 +90,15 @@ struct agent_stream_in {
 	struct agent_todo todo;
 	struct base_list blocked;	/* in agent->blocked */
 	struct base_list untaken;	/* in agent->untaken */
+	struct base_list owing;		/* in link->owing */
 	struct agent *agent;
 	struct agent_link *link;
 	struct agent_target *target;	/* NULL before OPEN */
 	uint32_t index, generation;
 	int rc;				/* broken for ever */
 	bool fail_told;
+	bool hurry;			/* somebody waits for deposits */
+	size_t owed_bytes;		/* deposited and not told */
 	bool tells_received;		/* somebody waits for it; then there is taken[] */
 	uint64_t deposited, deposited_told;
 	uint64_t received, received_told;

@@ -97,6 +97,7 @@ static void destroy(struct agent_stream_in *stream)
 	slot->any_closed = true;
 	base_list_del(&stream->todo.node);
 	base_list_del(&stream->untaken);
+	base_list_del(&stream->owing);
 	agent_target_put(agent, stream->target);
 	agent_slab_put(&agent->slab, stream->taken);
 	agent_slab_put(&agent->slab, stream);
@@ -127,6 +128,8 @@ static int write_counts(struct agent_todo *todo, struct agent_link *link)
 		if (rc)
 			return rc;
 		stream->deposited_told = stream->deposited;
+		stream->owed_bytes = 0;
+		base_list_del(&stream->owing);
 	}
 	if (stream->received_told != stream->received) {
 		rc = tell(stream, AGENT_RECEIVED, stream->received, 0);
@@ -165,7 +168,12 @@ static int deposit(struct agent_stream_in *stream, struct dhow_message *block, c
 	stream->agent->worked = true;
 	if (stream->tells_received)
 		agent_in_remember(stream, stream->deposited, position);
-	agent_link_todo(stream->link, &stream->todo);
+	stream->owed_bytes += bytes;
+	if (block || stream->hurry || stream->owed_bytes >= AGENT_OWED_BYTES ||
+	    stream->deposited - stream->deposited_told >= AGENT_OWED_MAX)
+		agent_link_todo(stream->link, &stream->todo);
+	else
+		agent_link_owe(stream->link, &stream->owing);
 	return 0;
 }
 
@@ -234,6 +242,7 @@ static int find(struct agent_link *link, const struct agent_record *record,
 	agent_todo_init(&stream->todo, write_counts);
 	base_list_init(&stream->blocked);
 	base_list_init(&stream->untaken);
+	base_list_init(&stream->owing);
 	base_list_init(&stream->waiting);
 	stream->agent = link->agent;
 	stream->link = link;
@@ -276,7 +285,8 @@ static int expected(struct agent_stream_in *stream, uint64_t number)
 /* Does @record ask to be told when it is received? False: no memory, the stream is broken. */
 static bool note_wish(struct agent_stream_in *stream, const struct agent_record *record)
 {
-	if (!(record->events & 1) || stream->tells_received)
+	stream->hurry |= record->events & GATEWAY_WANTS_DEPOSITED;
+	if (!(record->events & GATEWAY_WANTS_RECEIVED) || stream->tells_received)
 		return true;
 	stream->taken = agent_slab_get(&stream->agent->slab,
 				       GATEWAY_WINDOW * sizeof(*stream->taken));

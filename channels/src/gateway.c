@@ -253,11 +253,11 @@ bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_ad
 	return true;
 }
 
-bool gateway_wants_received(struct dhow_gateway *gateway, uint32_t index)
+unsigned gateway_wants(struct dhow_gateway *gateway, uint32_t index)
 {
 	struct shm_stream *stream = stream_at(gateway, index);
 
-	return stream && atomic_load_explicit(&stream->wants_received, memory_order_relaxed);
+	return stream ? atomic_load_explicit(&stream->wants, memory_order_relaxed) : 0;
 }
 
 /* R7: pairs with A7 in try_progress(); seq_cst for wait_notify(), see W1. */

@@ -92,8 +92,9 @@ void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item);
 
 /* Where a stream leads. False: the record is not open. */
 bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_address *ret_target);
-/* Does its process wait for messages to be received (from some message on)? */
-bool gateway_wants_received(struct dhow_gateway *gateway, uint32_t index);
+/* What its process waits for, from some message on: bits. */
+enum gateway_wish { GATEWAY_WANTS_RECEIVED = 1, GATEWAY_WANTS_DEPOSITED = 2 };
+unsigned gateway_wants(struct dhow_gateway *gateway, uint32_t index);
 /* Counters of a stream: absolute numbers of messages since it was opened; wakes waiters. */
 void gateway_deposited(struct dhow_gateway *gateway, uint32_t index, uint64_t count);
 void gateway_received(struct dhow_gateway *gateway, uint32_t index, uint64_t count);

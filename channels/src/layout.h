@@ -127,7 +127,7 @@ enum stream_state { STREAM_FREE, STREAM_MAKING, STREAM_OPEN, STREAM_CLOSING, STR
 struct shm_stream {
 	alignas(LAYOUT_PAIR) _Atomic uint64_t word;	/* serial: generation */
 	struct dhow_address target;	/* written by: owner before OPEN */
-	_Atomic uint32_t wants_received;	/* written by: owner; somebody waits for received */
+	_Atomic uint32_t wants;		/* written by: owner; enum gateway_wish */
 	/* written by: agent */
 	alignas(LAYOUT_LINE) _Atomic uint64_t deposited;
 	_Atomic uint64_t received;

@@ -67,7 +67,7 @@ static int claim_stream(struct segment *segment, const struct dhow_address *targ
 							     memory_order_relaxed))
 			continue;
 		stream->target = *target;
-		atomic_store_explicit(&stream->wants_received, 0, memory_order_relaxed);
+		atomic_store_explicit(&stream->wants, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->deposited, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->received, 0, memory_order_relaxed);
 		atomic_store_explicit(&stream->error, 0, memory_order_relaxed);
@@ -243,7 +243,11 @@ int remote_send(struct dhow_channel *channel, const void *data, size_t bytes, ui
 
 	/* Before the message: relaxed, since it is published with it (R2). */
 	if (when == DHOW_RECEIVED)
-		atomic_store_explicit(&stream->wants_received, 1, memory_order_relaxed);
+		atomic_fetch_or_explicit(&stream->wants, GATEWAY_WANTS_RECEIVED,
+					 memory_order_relaxed);
+	else if (when == DHOW_DEPOSITED)
+		atomic_fetch_or_explicit(&stream->wants, GATEWAY_WANTS_DEPOSITED,
+					 memory_order_relaxed);
 	rc = push(channel, data, bytes, block, header, deadline_ns, &number);
 	if (rc == 0 && when == DHOW_DEPOSITED)
 		rc = wait_progress(channel, &stream->deposited, number, deadline_ns);

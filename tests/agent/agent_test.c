@@ -115,6 +115,52 @@ Test(agent, sleeping_agents_miss_nothing)
 	no_leaks();
 }
 
+/* To and fro, @times. Return: the frames that it took, both ways. */
+static uint64_t ping_pong(unsigned times, unsigned wishes)
+{
+	struct dhow_address there = fake_channel(1, 0, 64), here = fake_channel(0, 0, 64);
+	struct agent_counters *counters[2];
+	uint64_t before;
+
+	fake_wishes = wishes;
+	start(0);
+	start(1);
+	fake_stream_open(0, 1, &there);
+	fake_stream_open(1, 1, &here);
+	counters[0] = &agents[0]->links[1].counters;
+	counters[1] = &agents[1]->links[0].counters;
+	before = counters[0]->frames_sent + counters[1]->frames_sent;
+	for (unsigned i = 0; i < times; i++) {
+		cr_assert(send_one(0, 1, i, 10));
+		until(count(1, 0) == 1, 3000);
+		expect(1, 0, i, 10);
+		cr_assert(send_one(1, 1, i, 10));
+		until(count(0, 0) == 1, 3000);
+		expect(0, 0, i, 10);
+	}
+	until(stream(0, 1)->deposited == times && stream(1, 1)->deposited == times, 1000);
+	before = counters[0]->frames_sent + counters[1]->frames_sent - before;
+	no_leaks();
+	return before;
+}
+
+Test(agent, counts_go_with_the_next_message)
+{
+	enum { TIMES = 200 };
+	uint64_t frames = ping_pong(TIMES, 0);
+
+	/* Two for each to and fro; more only where we were kept from running. */
+	cr_assert_lt(frames, 3 * TIMES, "%llu frames", (unsigned long long)frames);
+}
+
+Test(agent, counts_go_at_once_to_who_waits)
+{
+	enum { TIMES = 200 };
+	uint64_t frames = ping_pong(TIMES, GATEWAY_WANTS_DEPOSITED);
+
+	cr_assert_geq(frames, 3 * TIMES, "%llu frames", (unsigned long long)frames);
+}
+
 Test(agent, both_call_at_once)
 {
 	struct dhow_address there = fake_channel(1, 0, 64), here = fake_channel(0, 0, 64);

@@ -94,4 +94,7 @@ bool fake_send(uint32_t node, uint32_t index, const void *data, size_t bytes, ui
 void fake_stream_close(uint32_t node, uint32_t index);
 void fake_request(uint32_t node, uint32_t index, const struct gateway_ask *ask);
 
+/* What all processes wait for: bits of enum gateway_wish. */
+extern unsigned fake_wishes;
+
 #endif
