@@ -106,6 +106,12 @@ static uint64_t look_at_channels(struct agent *agent, bool now)
 	return agent_earlier(next, agent->now_ns + AGENT_BLOCKED_NS);
 }
 
+static void pump_links(struct agent *agent)
+{
+	base_list_for(node, &agent->active)
+		agent_link_pump(base_list_entry(node, struct agent_link, node));
+}
+
 static uint64_t serve_links(struct agent *agent)
 {
 	uint64_t next = UINT64_MAX;
@@ -129,6 +135,9 @@ bool agent_turn(struct agent *agent, uint64_t *ret_next_ns)
 	if (agent->now_ns - before >= STOPPED_NS && !base_list_empty(&agent->active))
 		forgive(agent, agent->now_ns - before);
 	take_items(agent);
+	/* What was taken leaves before we look at what came: that may cost system calls. */
+	if (agent->worked)
+		pump_links(agent);
 	told = agent->ops->progress(agent->fabric, AGENT_EVENTS_TURN);
 	if (told < 0)
 		agent->fatal = agent->fatal || told == FABRIC_FATAL;
