@@ -59,7 +59,9 @@ static void complete(struct launch_run *run, struct run_fence *fence)
 		message.fenced.bytes = (uint32_t)fence->data.used;
 		message.fenced.data = fence->data.data;
 	}
-	for (uint32_t i = 0; i < run->node_count; i++)
+	if (fence->needed == run->node_count)	/* on their way some were joined with others */
+		run_send(run, &message);
+	for (uint32_t i = 0; fence->needed < run->node_count && i < run->node_count; i++)
 		if (fence->gave[i])
 			job_send(run->job, run->nodes[i].node, &message);
 	drop_fence(run, fence);

@@ -12,14 +12,28 @@ static void hear_hello(struct launch_job *job, uint32_t node, const struct launc
 {
 	const struct launch_message leave = { .type = LAUNCH_LEAVE };
 
-	if (message->hello.job != job->id || message->hello.node != node)
+	if (message->hello.job != job->id || message->hello.node != node) {
 		base_log_warn("node %u: hello of another job, ignored", node);
-	else if (job->nodes[node].state == JOB_NODE_STARTED)
-		job->nodes[node].state = JOB_NODE_GREETED;
+		return;
+	}
 	launch_carriers_greeted(job->carriers, node);
+	if (job->nodes[node].state != JOB_NODE_STARTED)
+		return;
+	job->nodes[node].state = JOB_NODE_GREETED;
+	snprintf(job->nodes[node].endpoint, sizeof(job->nodes[node].endpoint), "%s",
+		 message->hello.endpoint);
 	/* It was not there yet when the others were told. */
 	if (job->state == JOB_LEAVING)
 		job_send(job, node, &leave);
+	else
+		job_tree_greeted(job, node);
+}
+
+static void hear_joined(struct launch_job *job, uint32_t node,
+			const struct launch_message *message)
+{
+	(void)message;
+	job->nodes[node].joined = 1;
 }
 
 static void hear_ready(struct launch_job *job, uint32_t node, const struct launch_message *message)
@@ -92,7 +106,7 @@ static void hear_name_request(struct launch_job *job, uint32_t node,
 
 	if (message->name_request.request.origin != node)
 		return;
-	if (job_node_hears(job, to) && launch_link_send(job->link, to, message) == 0)
+	if (job_send(job, to, message) == 0)
 		return;
 	answer.name_answer.to = node;
 	answer.name_answer.answer.ticket = message->name_request.request.ticket;
@@ -188,8 +202,7 @@ static void hear_modex(struct launch_run *run, uint32_t node, const struct launc
 
 	if (message->modex.origin != node)
 		return;
-	if (rank < run->size && job_node_hears(run->job, run->ranks[rank].node) &&
-	    launch_link_send(run->job->link, run->ranks[rank].node, message) == 0)
+	if (rank < run->size && job_send(run->job, run->ranks[rank].node, message) == 0)
 		return;
 	answer.modex_answer.run = run->id;
 	answer.modex_answer.to = node;
@@ -224,6 +237,7 @@ static const struct {
 	unsigned states;
 } hearing[LAUNCH_TYPES] = {
 	[LAUNCH_HELLO] = { hear_hello, ANY },
+	[LAUNCH_JOINED] = { hear_joined, ANY },
 	[LAUNCH_READY] = { hear_ready, ANY },
 	[LAUNCH_FAIL] = { hear_fail, ANY },
 	[LAUNCH_PEER_DOWN] = { hear_peer_down, READY },

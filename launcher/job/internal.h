@@ -2,9 +2,9 @@
 /*
  * internal.h - what the files of a job share.
  *
- * job.c has the life of a job, start.c brings its nodes up, hear.c hears the daemons, nodes.c sees
- * nodes die, run.c has the life of a run, spec.c makes its start message, fence.c joins what nodes
- * tell each other.
+ * job.c has the life of a job, start.c brings its nodes up, tree.c speaks to the daemons and hear.c
+ * hears them, nodes.c sees nodes die, run.c has the life of a run, spec.c makes its start message,
+ * fence.c joins what nodes tell each other.
  */
 #ifndef LAUNCH_JOB_INTERNAL_H
 #define LAUNCH_JOB_INTERNAL_H
@@ -12,10 +12,11 @@
 #include "base/list.h"
 #include "job/job.h"
 #include "job/run.h"
-#include "proto/link.h"
+#include "proto/relay.h"
 
 enum {
 	JOB_STUCK_MS = 10000,	/* beyond the grace: a daemon that does not end its ranks */
+	JOB_LATE_MS = 2000,	/* for last words that come by way of others */
 	JOB_FENCES_MAX = 1024,	/* of a run at a time */
 };
 
@@ -36,6 +37,9 @@ enum job_node_state {
 
 struct job_node {
 	enum job_node_state state;
+	int joined;			/* its way by its parent in the tree is open */
+	char endpoint[LAUNCH_NAME_BYTES];	/* for the nodes below it */
+	uint64_t missed_ns;	/* its link is broken since; 0 = it is not */
 	struct dhow_node_peer peer;
 };
 
@@ -53,6 +57,7 @@ struct launch_job {
 	char owner_entry[64], tag_entry[64];	/* of their environment */
 	char tag[LAUNCH_TAG_BYTES];
 	uint32_t id;
+	struct launch_tree tree;
 	struct job_node *nodes;
 	uint32_t nodes_ready;
 	struct base_list runs;		/* of struct launch_run, until they are freed */
@@ -116,9 +121,16 @@ void job_failed(struct launch_job *job, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Node that is up and has not left. */
 int job_node_hears(const struct launch_job *job, uint32_t node);
-/* Send to one node; one that cannot be reached is found dead elsewhere. */
-void job_send(struct launch_job *job, uint32_t node, const struct launch_message *message);
+
+/* tree.c */
+/* Send to one node. Return: 0; -EHOSTUNREACH it is dead, or was found so; -E2BIG; -ENOMEM. */
+int job_send(struct launch_job *job, uint32_t node, const struct launch_message *message);
+/* To those of @nodes (in rising order) that hear. */
+void job_send_frame(struct launch_job *job, const struct launch_frame *frame,
+		    const uint32_t *nodes, uint32_t count);
 void job_send_all(struct launch_job *job, const struct launch_message *message);
+/* Node @node has said where those below it connect to: tell whom it concerns. */
+void job_tree_greeted(struct launch_job *job, uint32_t node);
 
 /* start.c */
 int job_start(struct launch_job *job, struct base_err *reterr);

@@ -49,18 +49,6 @@ int job_node_hears(const struct launch_job *job, uint32_t node)
 	       job->nodes[node].state <= JOB_NODE_FAILING;
 }
 
-void job_send(struct launch_job *job, uint32_t node, const struct launch_message *message)
-{
-	if (job_node_hears(job, node))
-		launch_link_send(job->link, node, message);
-}
-
-void job_send_all(struct launch_job *job, const struct launch_message *message)
-{
-	for (uint32_t i = 0; i < job->spec->nodes; i++)
-		job_send(job, i, message);
-}
-
 int launch_job_open(const struct launch_job_spec *spec, const struct launch_job_hooks *hooks,
 		    struct launch_job **ret_job, struct base_err *reterr)
 {
@@ -74,6 +62,7 @@ int launch_job_open(const struct launch_job_spec *spec, const struct launch_job_
 		job->hooks = *hooks;
 	base_list_init(&job->runs);
 	job->epoll = -1;
+	job->tree = (struct launch_tree){ spec->nodes, launch_tree_choose_fanout() };
 	job->started_ns = base_now_ns();
 	job->start_limit_ns = job->started_ns + spec->start_timeout_ms * BASE_MS;
 	rc = job_start(job, reterr);

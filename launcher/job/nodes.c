@@ -36,6 +36,18 @@ static void end_runs(struct launch_job *job, uint32_t node)
 			run_node_done(run_of(entry), node);
 }
 
+/* Nobody speaks for those below any more; they still have their own link to us. */
+static void cut_off_below(struct launch_job *job, uint32_t node)
+{
+	uint32_t count, first = launch_tree_children(&job->tree, node, &count);
+	char text[LAUNCH_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "the daemon of node %u, by way of which others are reached, "
+		 "is gone", node);
+	for (uint32_t i = 0; i < count; i++)
+		job_node_lost(job, first + i, text);
+}
+
 void job_node_left(struct launch_job *job, uint32_t node)
 {
 	if (job->nodes[node].state >= JOB_NODE_LEFT)
@@ -43,6 +55,7 @@ void job_node_left(struct launch_job *job, uint32_t node)
 	job->nodes[node].state = JOB_NODE_LEFT;
 	launch_carriers_over(job->carriers, node);
 	end_runs(job, node);
+	cut_off_below(job, node);
 }
 
 void job_node_lost(struct launch_job *job, uint32_t node, const char *text)
@@ -53,12 +66,11 @@ void job_node_lost(struct launch_job *job, uint32_t node, const char *text)
 
 	if (job->nodes[node].state >= JOB_NODE_LEFT)
 		return;
-	job_send(job, node, &leave);	/* perhaps only what carried it has ended */
+	if (job_node_hears(job, node))	/* perhaps only what carried it has ended */
+		launch_link_send(job->link, node, &leave);
 	job->nodes[node].state = JOB_NODE_DEAD;
 	launch_carriers_over(job->carriers, node);
-	dead.node.node = node;
-	snprintf(dead.node.text, sizeof(dead.node.text), "%s", text);
-	job_send_all(job, &dead);
+	/* People first: what follows may find more that is lost. */
 	if (job->state == JOB_STARTING)
 		job_failed(job, LAUNCH_JOB_FAILED, "%s, ending the run", text);
 	snprintf(dead.node.text, sizeof(dead.node.text), "%.200s, ending the run", text);
@@ -66,9 +78,25 @@ void job_node_lost(struct launch_job *job, uint32_t node, const char *text)
 		if (!known && run_of(entry)->state < RUN_ENDED &&
 		    run_node_find(run_of(entry), node))
 			run_failed(run_of(entry), LAUNCH_JOB_FAILED, dead.node.text);
+	dead.node.node = node;
+	snprintf(dead.node.text, sizeof(dead.node.text), "%s", text);
+	job_send_all(job, &dead);
 	end_runs(job, node);
+	cut_off_below(job, node);
 	if (!known && job->state != JOB_STARTING && job->hooks.node_dead)
 		job->hooks.node_dead(job->hooks.arg, node, text);
+}
+
+/* What a node said last may still be on its way by others. */
+static int is_late(struct launch_job *job, uint32_t node)
+{
+	struct job_node *missed = &job->nodes[node];
+
+	if (launch_tree_parent(&job->tree, node) == LAUNCH_TREE_ROOT)
+		return 0;
+	if (!missed->missed_ns)
+		missed->missed_ns = base_now_ns();
+	return base_now_ns() - missed->missed_ns < JOB_LATE_MS * BASE_MS;
 }
 
 void job_miss_nodes(struct launch_job *job)
@@ -77,7 +105,8 @@ void job_miss_nodes(struct launch_job *job)
 
 	/* Of local daemons we hear more, as their parent. */
 	for (uint32_t i = 0; i < job->spec->nodes && !job->spec->source->same_machine; i++) {
-		if (!job_node_hears(job, i) || launch_link_reaches(job->link, i))
+		if (!job_node_hears(job, i) || launch_link_reaches(job->link, i) ||
+		    is_late(job, i))
 			continue;
 		snprintf(text, sizeof(text), "daemon of node %u (%.64s) is gone", i,
 			 job->spec->hosts->host[i].name);

@@ -36,11 +36,32 @@ struct run_node *run_node_find(const struct launch_run *run, uint32_t node)
 	return NULL;
 }
 
-void run_send(struct launch_run *run, const struct launch_message *message)
+static void send_frame(struct launch_run *run, const struct launch_frame *frame)
 {
+	uint32_t *nodes = malloc((run->node_count + 1) * sizeof(*nodes)), count = 0;
+
+	if (!nodes) {
+		job_failed(run->job, LAUNCH_JOB_FAILED, "no memory to speak to %u nodes",
+			   run->node_count);
+		return;
+	}
 	for (uint32_t i = 0; i < run->node_count; i++)
 		if (!run->nodes[i].done)
-			job_send(run->job, run->nodes[i].node, message);
+			nodes[count++] = run->nodes[i].node;
+	job_send_frame(run->job, frame, nodes, count);
+	free(nodes);
+}
+
+void run_send(struct launch_run *run, const struct launch_message *message)
+{
+	struct launch_frame frame;
+
+	if (launch_frame_make(message, &frame) < 0) {
+		job_failed(run->job, LAUNCH_JOB_FAILED, "no memory to speak to nodes");
+		return;
+	}
+	send_frame(run, &frame);
+	launch_frame_fini(&frame);
 }
 
 static uint32_t new_id(struct launch_job *job)
@@ -96,25 +117,16 @@ int launch_run_start(struct launch_job *job, const struct launch_run_spec *spec,
 
 void run_begin(struct launch_run *run)
 {
-	char text[LAUNCH_TEXT_BYTES] = "";
-
 	run->state = RUN_RUNNING;
-	for (uint32_t i = 0; i < run->node_count; i++) {
-		uint32_t node = run->nodes[i].node;
-		int rc = job_node_hears(run->job, node) ?
-			launch_link_send_frame(run->job->link, node, &run->start) : -EHOSTUNREACH;
-
-		if (rc == 0)
-			continue;
-		run->nodes[i].done = 1;
-		run->nodes_done++;
-		snprintf(text, sizeof(text), "cannot send the start to node %u: %s", node,
-			 strerror(-rc));
-	}
-	launch_frame_fini(&run->start);
 	run->has_start = 0;
-	if (*text)
-		run_failed(run, LAUNCH_JOB_FAILED, text);
+	/* A node that died meanwhile would never answer. */
+	for (uint32_t i = 0; i < run->node_count; i++)
+		if (!job_node_hears(run->job, run->nodes[i].node))
+			run_node_done(run, run->nodes[i].node);
+	send_frame(run, &run->start);
+	launch_frame_fini(&run->start);
+	if (run->nodes_done)
+		run_failed(run, LAUNCH_JOB_FAILED, "a node of the run is dead");
 }
 
 void run_failed(struct launch_run *run, int code, const char *text)

@@ -39,9 +39,13 @@ static int make_link(struct launch_job *job, struct base_err *reterr)
 		memcpy(allowed[i], keys->public, LAUNCH_KEY_BYTES);
 	}
 	if (rc == 0)
-		rc = launch_link_serve(address, job->server_keys,
-				       (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, nodes,
-				       &job->link, reterr);
+		rc = launch_link_serve(&(struct launch_link_spec){
+			.address = address,
+			.keys = job->server_keys,
+			.allowed = (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed,
+			.count = nodes,
+			.tree = job->tree,
+		}, &job->link, reterr);
 	launch_keys_free(keys);
 	free(allowed);
 	return rc;
@@ -55,6 +59,7 @@ static int fill_boot(struct launch_job *job, struct base_err *reterr)
 
 	boot->job = job->id;
 	boot->nodes = spec->nodes;
+	boot->fanout = job->tree.fanout;
 	boot->verbose = (uint32_t)spec->verbose;
 	boot->pool_bytes = spec->pool_bytes;
 	memcpy(boot->server, job->server_keys->public, sizeof(boot->server));

@@ -38,6 +38,8 @@ static void hear_leave(struct daemon *daemon, const struct launch_message *messa
 
 static void hear_peer_dead(struct daemon *daemon, const struct launch_message *message)
 {
+	if (message->node.node < daemon->boot->nodes)
+		launch_relay_gone(daemon->relay, message->node.node);
 	if (daemon->service && message->node.node < daemon->boot->nodes)
 		dhow_node_peer_dead(daemon->service, message->node.node, message->node.text);
 }
@@ -99,9 +101,10 @@ static const struct {
 	void (*hear)(struct daemon *daemon, const struct launch_message *message);
 	unsigned states, late;
 } hearing[LAUNCH_TYPES] = {
+	[LAUNCH_PARENT] = { launch_daemon_hear_parent, STARTING, FAILING | LEAVING },
 	[LAUNCH_PEERS] = { hear_peers, READY, FAILING | LEAVING },
 	[LAUNCH_LEAVE] = { hear_leave, STARTING | READY | FAILING, LEAVING },
-	[LAUNCH_PEER_DEAD] = { hear_peer_dead, READY | FAILING, STARTING | LEAVING },
+	[LAUNCH_PEER_DEAD] = { hear_peer_dead, READY | FAILING | LEAVING, STARTING },
 	[LAUNCH_NAME_REQUEST] = { hear_name_request, READY | FAILING, LEAVING },
 	[LAUNCH_NAME_ANSWER] = { hear_name_answer, READY | FAILING, LEAVING },
 };
@@ -150,19 +153,19 @@ int launch_daemon_hear(struct daemon *daemon)
 {
 	struct launch_message message;
 	struct launch_frame frame;
-	int rc, count = 0;
-	uint32_t node;
+	int rc, moved = 0;
 
 	while (daemon->state != DAEMON_LEFT &&
-	       (rc = launch_link_recv(daemon->link, &node, &frame, &message)) != -EAGAIN) {
-		count++;
-		if (rc < 0) {
-			launch_daemon_fail(daemon, DAEMON_FAILED,
-					   "cannot read what dlaunch sent: %s", strerror(-rc));
+	       (rc = launch_relay_recv(daemon->relay, &frame, &message, &moved)) != -EAGAIN) {
+		if (rc == 0) {
+			hear_one(daemon, &message, &frame);
+			launch_frame_fini(&frame);
 			continue;
 		}
-		hear_one(daemon, &message, &frame);
-		launch_frame_fini(&frame);
+		launch_daemon_fail(daemon, DAEMON_FAILED, "cannot read what dlaunch sent: %s",
+				   strerror(-rc));
+		if (rc != -EBADMSG && rc != -EPROTO)
+			break;
 	}
-	return count;
+	return moved;
 }

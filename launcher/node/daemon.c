@@ -70,7 +70,7 @@ static void __attribute__((noreturn)) die(struct daemon *daemon, const char *why
 
 void launch_daemon_send(struct daemon *daemon, const struct launch_message *message)
 {
-	int rc = launch_link_send(daemon->link, 0, message);
+	int rc = launch_relay_send(daemon->relay, message);
 
 	if (rc < 0) {
 		base_log_error("node %u: cannot send %s to dlaunch: %s", daemon->boot->node,
@@ -106,9 +106,11 @@ void launch_daemon_check_ready(struct daemon *daemon)
 {
 	struct launch_message message = { .type = LAUNCH_READY };
 
-	if (daemon->state != DAEMON_STARTING || *daemon->boot->agent)
+	if (daemon->state != DAEMON_STARTING || !daemon->joined || !daemon->service ||
+	    (*daemon->boot->agent && !daemon->agent_up))
 		return;
 	daemon->state = DAEMON_READY;
+	message.ready = daemon->self;
 	message.ready.node = daemon->boot->node;
 	launch_daemon_send(daemon, &message);
 }
@@ -121,6 +123,7 @@ void launch_daemon_leave(struct daemon *daemon)
 	if (daemon->agent > 0)
 		kill(daemon->agent, SIGTERM);
 	daemon->agent_kill_at_ns = base_now_ns() + DAEMON_AGENT_GRACE_MS * BASE_MS;
+	daemon->below_until_ns = base_now_ns() + DAEMON_BELOW_MS * BASE_MS;
 }
 
 /* Return: ms until it wants to be called again, -1 when something else will wake us. */
@@ -134,6 +137,11 @@ static int leaving_step(struct daemon *daemon)
 		return base_poll_ms(daemon->agent_kill_at_ns);
 	if (launch_sweep_children() > 0)
 		return DAEMON_SWEEP_MS;
+	/* What they have to say goes by way of us. */
+	if (launch_relay_waits_for(daemon->relay) && !daemon->exit_code)
+		return -1;
+	if (launch_relay_waits_for(daemon->relay) && base_now_ns() < daemon->below_until_ns)
+		return base_poll_ms(daemon->below_until_ns);
 	launch_daemon_service_close(daemon);
 	launch_daemon_send(daemon, &left);
 	daemon->state = DAEMON_LEFT;
@@ -219,7 +227,7 @@ static void check_link(void *arg, uint32_t events)
 	int wait_ms;
 
 	(void)events;
-	if (!launch_link_broken(daemon->link, &wait_ms))
+	if (!launch_link_broken(launch_relay_root(daemon->relay), &wait_ms))
 		return;
 	if (!daemon->heard && !daemon->told_broken)
 		base_log_warn("node %u: %s cannot be reached from here (see --bind-address of "
@@ -236,6 +244,12 @@ static void wake(void *arg, uint32_t events)
 	(void)events;
 }
 
+static void flush(struct daemon *daemon)
+{
+	if (launch_relay_flush(daemon->relay) < 0)
+		die(daemon, "the control link is broken");
+}
+
 static void dispatch(const struct epoll_event *event)
 {
 	struct daemon_watch *watch = event->data.ptr;
@@ -250,6 +264,7 @@ static void loop(struct daemon *daemon)
 	while (daemon->state != DAEMON_LEFT) {
 		int wait_ms = next_timer(daemon), count;
 
+		flush(daemon);
 		/* Last before we sleep: the link's descriptor tells of news only once. What was
 		 * heard may have set a timer or given the service work. */
 		if (launch_daemon_hear(daemon) > 0) {
@@ -267,7 +282,6 @@ static void loop(struct daemon *daemon)
 
 static int open_all(struct daemon *daemon, struct base_err *reterr)
 {
-	struct launch_boot *boot = daemon->boot;
 	sigset_t mask;
 	int rc;
 
@@ -283,11 +297,7 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 	daemon->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (daemon->epoll < 0 || daemon->signals < 0)
 		return base_err(reterr, -errno, "no epoll or signalfd: %s", strerror(errno));
-	rc = launch_link_connect(boot->endpoint, boot->node, &boot->keys, boot->server,
-				 &daemon->link, reterr);
-	if (rc == 0)
-		rc = launch_daemon_watch(daemon, launch_link_fd(daemon->link), EPOLLIN,
-					 &daemon->on_link, reterr);
+	rc = launch_daemon_tree_open(daemon, reterr);
 	if (rc == 0)
 		rc = launch_daemon_watch(daemon, daemon->signals, EPOLLIN, &daemon->on_signals,
 					 reterr);
@@ -295,8 +305,9 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 		rc = launch_daemon_watch(daemon, daemon->lifeline, EPOLLIN, &daemon->on_lifeline,
 					 reterr);
 	if (rc == 0)
-		rc = launch_daemon_watch(daemon, launch_link_broken_fd(daemon->link), EPOLLIN,
-					 &daemon->on_broken, reterr);
+		rc = launch_daemon_watch(daemon,
+					 launch_link_broken_fd(launch_relay_root(daemon->relay)),
+					 EPOLLIN, &daemon->on_broken, reterr);
 	return rc;
 }
 
@@ -309,6 +320,8 @@ static void come_up(struct daemon *daemon)
 	hello.hello.node = daemon->boot->node;
 	hello.hello.job = daemon->boot->job;
 	hello.hello.pid = (uint32_t)getpid();
+	snprintf(hello.hello.endpoint, sizeof(hello.hello.endpoint), "%s",
+		 launch_relay_endpoint(daemon->relay));
 	launch_daemon_send(daemon, &hello);
 	rc = launch_daemon_service_open(daemon, &err);
 	if (rc == 0 && *daemon->boot->agent)
@@ -345,7 +358,7 @@ int launch_daemon_run(struct launch_boot *boot, int lifeline, const struct rlimi
 	}
 	come_up(&daemon);
 	loop(&daemon);
-	launch_link_close(daemon.link, LINGER_MS);
+	launch_relay_close(daemon.relay, LINGER_MS);
 	close(daemon.epoll);
 	close(daemon.signals);
 	return daemon.exit_code;

@@ -18,13 +18,14 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "proto/boot.h"
-#include "proto/link.h"
+#include "proto/relay.h"
 
 enum {
 	DAEMON_FAILED = 125,
 	DAEMON_KILL_AFTER_MS = 500,	/* from SIGTERM to SIGKILL when the node cannot go on */
 	DAEMON_AGENT_LOST_MS = 300,	/* from the end of its connection to its death */
 	DAEMON_AGENT_GRACE_MS = 100,	/* for the agent's goodbye */
+	DAEMON_BELOW_MS = 1000,		/* for the nodes below, if we leave before they were told */
 	DAEMON_SWEEP_MS = 5,		/* between looks for children that are left */
 	DAEMON_DOOR_FD = 198,		/* of a child: out of the way of scripts */
 };
@@ -46,7 +47,10 @@ struct daemon_watch {
 
 struct daemon {
 	struct launch_boot *boot;	/* owned, locked memory */
-	struct launch_link *link;
+	struct launch_relay *relay;
+	uint8_t parent_key[LAUNCH_KEY_BYTES];	/* public; of a node that is not the root's child */
+	int joined;			/* the way to the root is as it shall be */
+	struct dhow_node_peer self;	/* of the agent, when it is up */
 	struct dhow_node_service *service;
 	int epoll, signals, lifeline;
 	enum daemon_state state;
@@ -57,6 +61,7 @@ struct daemon {
 	int heard;			/* something from dlaunch */
 	int told_broken;		/* that dlaunch cannot be reached */
 	uint64_t agent_kill_at_ns;
+	uint64_t below_until_ns;
 	uint64_t agent_lost_ns;		/* UINT64_MAX never: then it counts as gone */
 
 	struct base_list runs;		/* of struct daemon_run, in the order of their start */
@@ -83,8 +88,12 @@ void launch_daemon_leave(struct daemon *daemon);
 /* Reap all children that have ended. */
 void launch_daemon_reap(struct daemon *daemon);
 
-/* control.c: all that has come; how many messages */
+/* control.c: all that has come. Return: 0 nothing had. */
 int launch_daemon_hear(struct daemon *daemon);
+
+/* join.c: the place in the tree of daemons */
+int launch_daemon_tree_open(struct daemon *daemon, struct base_err *reterr);
+void launch_daemon_hear_parent(struct daemon *daemon, const struct launch_message *message);
 
 /* service.c */
 int launch_daemon_service_open(struct daemon *daemon, struct base_err *reterr);

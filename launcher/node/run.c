@@ -85,6 +85,27 @@ static struct daemon_run *add_run(struct daemon *daemon, const struct launch_mes
 	return run;
 }
 
+/* How many nodes of the run speak by way of us, ourselves among them. */
+static uint32_t count_below(const struct daemon_run *run)
+{
+	const struct launch_boot *boot = run->daemon->boot;
+	const struct launch_tree tree = { boot->nodes, boot->fanout };
+	uint8_t *seen = calloc(boot->nodes, 1);
+	struct launch_start_range range;
+	const uint8_t *at = NULL;
+	uint32_t count = 0;
+
+	while (seen && launch_range_next(run->start, &at, &range)) {
+		if (range.node >= boot->nodes || seen[range.node])
+			continue;
+		seen[range.node] = 1;
+		count += range.node == boot->node ||
+			 launch_tree_hop(&tree, boot->node, range.node) != LAUNCH_TREE_ROOT;
+	}
+	free(seen);
+	return count;
+}
+
 void launch_daemon_run_start(struct daemon *daemon, const struct launch_message *message,
 			     const struct launch_frame *frame)
 {
@@ -99,6 +120,8 @@ void launch_daemon_run_start(struct daemon *daemon, const struct launch_message 
 	run = add_run(daemon, message, frame);
 	if (!run)
 		return;
+	if (*launch_relay_endpoint(daemon->relay))
+		launch_relay_join_fences(daemon->relay, run->id, count_below(run));
 	if (launch_daemon_tasks_prepare(run, &err) < 0 || launch_daemon_pmi_open(run, &err) < 0)
 		launch_daemon_run_fail(run, DAEMON_FAILED, "%s", err.text);
 	else
@@ -138,6 +161,7 @@ static void done(struct daemon_run *run)
 	for (uint32_t i = 0; i < run->task_count; i++)
 		launch_daemon_input_close(&run->tasks[i]);
 	launch_daemon_pipes_close(run);
+	launch_relay_join_fences(run->daemon->relay, run->id, 0);
 	message.run.run = run->id;
 	launch_daemon_send(run->daemon, &message);
 	run->state = DAEMON_RUN_DONE;

@@ -43,15 +43,13 @@ static void name_answer(void *arg, uint32_t to, const struct dhow_name_answer *a
 
 static void agent_up(void *arg, const struct dhow_node_peer *self)
 {
-	struct launch_message message = { .type = LAUNCH_READY, .ready = *self };
 	struct daemon *daemon = arg;
 
-	if (daemon->agent_up || daemon->state != DAEMON_STARTING)
+	if (daemon->agent_up)
 		return;
 	daemon->agent_up = 1;
-	daemon->state = DAEMON_READY;
-	message.ready.node = daemon->boot->node;
-	launch_daemon_send(daemon, &message);
+	daemon->self = *self;
+	launch_daemon_check_ready(daemon);
 }
 
 static void agent_down(void *arg)

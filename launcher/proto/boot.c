@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "proto/tree.h"
 
-enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 4, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
+enum { BOOT_MAGIC = 0x424c4844, BOOT_VERSION = 5, BOOT_HEADER_BYTES = 12 };	/* "DHLB" */
 enum { PIPE_USUAL_BYTES = 65536 };
 
 int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *writer)
@@ -24,6 +25,7 @@ int launch_boot_encode(const struct launch_boot *boot, struct launch_writer *wri
 	launch_put_u32(writer, boot->job);
 	launch_put_u32(writer, boot->nodes);
 	launch_put_u32(writer, boot->verbose);
+	launch_put_u32(writer, boot->fanout);
 	launch_put_u64(writer, boot->pool_bytes);
 	launch_put_raw(writer, boot->server, sizeof(boot->server));
 	launch_put_raw(writer, boot->secret, sizeof(boot->secret));
@@ -111,6 +113,7 @@ int launch_boot_decode(const void *data, size_t bytes, struct launch_boot *ret_b
 	boot->job = launch_get_u32(&reader);
 	boot->nodes = launch_get_u32(&reader);
 	boot->verbose = launch_get_u32(&reader);
+	boot->fanout = launch_get_u32(&reader);
 	boot->pool_bytes = launch_get_u64(&reader);
 	get_fixed(&reader, boot->server, sizeof(boot->server));
 	get_fixed(&reader, boot->secret, sizeof(boot->secret));
@@ -123,6 +126,8 @@ int launch_boot_decode(const void *data, size_t bytes, struct launch_boot *ret_b
 	launch_get_string(&reader, boot->provider, sizeof(boot->provider));
 	launch_get_string(&reader, boot->nic, sizeof(boot->nic));
 	launch_get_string(&reader, boot->security, sizeof(boot->security));
+	if (!boot->fanout || boot->fanout > LAUNCH_TREE_FANOUT_MAX)
+		return -EBADMSG;
 	if (!boot->nodes || strlen(boot->tag) != LAUNCH_TAG_BYTES - 1 ||
 	    boot->bind_rule < LAUNCH_BIND_LOCAL || boot->bind_rule > LAUNCH_BIND_DEVICE)
 		return -EBADMSG;

@@ -43,6 +43,7 @@ struct launch_boot {
 
 	uint32_t job, nodes;
 	uint32_t verbose;
+	uint32_t fanout;			/* of the tree of daemons */
 	uint64_t pool_bytes;			/* 0 = what the library takes */
 	uint8_t server[LAUNCH_KEY_BYTES];	/* public key of dlaunch */
 	uint8_t secret[LAUNCH_SECRET_BYTES];	/* of the job: for keys, and for its agents */

@@ -3,7 +3,7 @@
  * link.c - see link.h.
  *
  * The ROUTER knows node N as `n` + N (u32, little-endian), which the DEALER sets as its routing
- * id; N's key gives the connection the User-Id `node-N`, and both must agree. Only the ROUTER asks
+ * id; N's key gives the connection its User-Id, and both must agree. Only the ROUTER asks
  * for heartbeats: a dlaunch that is stopped by ^Z must find its daemons again when it goes on, and
  * they hear of its death by their life line.
  */
@@ -16,11 +16,9 @@
 #include <zmq.h>
 
 #include "base/clock.h"
-#include "proto/monitor.h"
-#include "proto/zap.h"
+#include "proto/link_internal.h"
 
 enum {
-	ROUTE_BYTES = 5,
 	ZAP_ENFORCE_DOMAIN = 93,	/* ZMQ_ZAP_ENFORCE_DOMAIN, in the draft header only */
 	HANDSHAKE_MS = 5000,
 	HEARTBEAT_MS = 1000,
@@ -32,16 +30,6 @@ enum {
 	PROBE_FIRST_MS = 20,
 	PROBE_FOR_MS = 10000,
 };
-
-struct launch_link {
-	void *context, *socket;
-	struct launch_zap *zap;		/* of dlaunch's end only */
-	struct launch_monitor *monitor;
-	uint64_t broken_ns, probe_ns;	/* 0 = nothing to probe */
-	char endpoint[256];
-};
-
-_Static_assert(sizeof(zmq_msg_t) <= sizeof(((struct launch_frame *)0)->zmq), "zmq_msg_t");
 
 int launch_link_check(struct base_err *reterr)
 {
@@ -62,13 +50,6 @@ static int set_int(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
-static void make_route(uint8_t route[ROUTE_BYTES], uint32_t node)
-{
-	route[0] = 'n';
-	for (unsigned i = 0; i < 4; i++)
-		route[1 + i] = (uint8_t)(node >> (8 * i));
-}
-
 static int set_keys(void *socket, const struct launch_keys *keys)
 {
 	return zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys->public, LAUNCH_KEY_BYTES) ||
@@ -77,7 +58,7 @@ static int set_keys(void *socket, const struct launch_keys *keys)
 
 static int set_limits(void *socket)
 {
-	int64_t frame_bytes_max = LAUNCH_FRAME_BYTES_MAX;
+	int64_t frame_bytes_max = LAUNCH_FRAME_BYTES_MAX + LAUNCH_BATCH_BYTES;
 
 	return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof(frame_bytes_max)) ||
 	       set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) ||
@@ -85,16 +66,20 @@ static int set_limits(void *socket)
 	       set_int(socket, ZMQ_LINGER, 0) || set_int(socket, ZMQ_IPV6, 0);
 }
 
-static int open_link(int type, struct launch_link **ret_link, struct base_err *reterr)
+static int open_link(void *context, int type, struct launch_link **ret_link,
+		     struct base_err *reterr)
 {
 	struct launch_link *link = calloc(1, sizeof(*link));
 
 	if (!link)
 		return base_err(reterr, -ENOMEM, "no memory for the control link");
-	link->context = zmq_ctx_new();
-	link->socket = link->context ? zmq_socket(link->context, type) : NULL;
+	link->own_context = context ? NULL : zmq_ctx_new();
+	context = context ? context : link->own_context;
+	link->socket = context ? zmq_socket(context, type) : NULL;
+	/* A context that is shared, in tests, would have too many monitors. */
 	if (!link->socket || set_limits(link->socket) ||
-	    (errno = -launch_monitor_open(link->context, link->socket, &link->monitor))) {
+	    (link->own_context &&
+	     (errno = -launch_monitor_open(context, link->socket, &link->monitor)))) {
 		int rc = -errno;
 
 		launch_link_close(link, 0);
@@ -104,26 +89,31 @@ static int open_link(int type, struct launch_link **ret_link, struct base_err *r
 	return 0;
 }
 
-int launch_link_serve(const char *address, const struct launch_keys *keys,
-		      const uint8_t (*allowed)[LAUNCH_KEY_BYTES], size_t count,
-		      struct launch_link **ret_link, struct base_err *reterr)
+int launch_link_serve(const struct launch_link_spec *spec, struct launch_link **ret_link,
+		      struct base_err *reterr)
 {
 	struct launch_link *link;
 	char wanted[128];
 	size_t size = sizeof(link->endpoint);
-	int rc = open_link(ZMQ_ROUTER, &link, reterr);
+	int rc = open_link(spec->context, ZMQ_ROUTER, &link, reterr);
 
 	if (rc < 0)
 		return rc;
-	/* The handler comes first: no moment in which a stranger could slip in. */
-	rc = launch_zap_start(link->context, "node", allowed, count, &link->zap, reterr);
+	link->serves = 1;
+	link->first = spec->first;
+	link->tree = spec->tree;
+	/* The handler comes first: no moment in which a stranger could slip in. A context that is
+	 * shared has one already. */
+	if (link->own_context)
+		rc = launch_zap_start(link->own_context, "node", spec->allowed, spec->count,
+				      &link->zap, reterr);
 	if (rc < 0)
 		goto err_close;
-	snprintf(wanted, sizeof(wanted), "tcp://%s:*", address);
+	snprintf(wanted, sizeof(wanted), "tcp://%s:*", spec->address);
 	if (set_int(link->socket, ZAP_ENFORCE_DOMAIN, 1) ||
 	    zmq_setsockopt(link->socket, ZMQ_ZAP_DOMAIN, LAUNCH_ZAP_DOMAIN,
 			   strlen(LAUNCH_ZAP_DOMAIN)) ||
-	    set_int(link->socket, ZMQ_CURVE_SERVER, 1) || set_keys(link->socket, keys) ||
+	    set_int(link->socket, ZMQ_CURVE_SERVER, 1) || set_keys(link->socket, spec->keys) ||
 	    set_int(link->socket, ZMQ_ROUTER_MANDATORY, 1) ||
 	    set_int(link->socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
 	    set_int(link->socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
@@ -145,17 +135,18 @@ const char *launch_link_endpoint(const struct launch_link *link)
 	return link->endpoint;
 }
 
-int launch_link_connect(const char *endpoint, uint32_t node, const struct launch_keys *keys,
-			const uint8_t server[LAUNCH_KEY_BYTES], struct launch_link **ret_link,
-			struct base_err *reterr)
+int launch_link_connect(void *context, const char *endpoint, uint32_t node,
+			const struct launch_keys *keys, const uint8_t server[LAUNCH_KEY_BYTES],
+			struct launch_link **ret_link, struct base_err *reterr)
 {
-	uint8_t route[ROUTE_BYTES];
+	uint8_t route[LINK_ROUTE_BYTES];
 	struct launch_link *link;
-	int rc = open_link(ZMQ_DEALER, &link, reterr);
+	int rc = open_link(context, ZMQ_DEALER, &link, reterr);
 
 	if (rc < 0)
 		return rc;
-	make_route(route, node);
+	link->self = node;
+	link_route(route, node);
 	if (zmq_setsockopt(link->socket, ZMQ_ROUTING_ID, route, sizeof(route)) ||
 	    zmq_setsockopt(link->socket, ZMQ_CURVE_SERVERKEY, server, LAUNCH_KEY_BYTES) ||
 	    set_keys(link->socket, keys) || zmq_connect(link->socket, endpoint)) {
@@ -175,13 +166,15 @@ void launch_link_close(struct launch_link *link, int linger_ms)
 	if (!link)
 		return;
 	launch_monitor_close(link->monitor);
+	if (link->has_batch)
+		zmq_msg_close(&link->batch);
 	if (link->socket) {
 		set_int(link->socket, ZMQ_LINGER, linger_ms);
 		zmq_close(link->socket);
 	}
 	launch_zap_stop(link->zap);
-	if (link->context)
-		zmq_ctx_term(link->context);
+	if (link->own_context)
+		zmq_ctx_term(link->own_context);
 	free(link);
 	errno = saved_errno;
 }
@@ -240,150 +233,13 @@ int launch_link_broken(struct launch_link *link, int *ret_wait_ms)
 /* A route that is unknown is refused; an empty frame is dropped by whoever gets it. */
 int launch_link_reaches(struct launch_link *link, uint32_t node)
 {
-	uint8_t route[ROUTE_BYTES];
+	uint8_t route[LINK_ROUTE_BYTES];
 
-	make_route(route, node);
+	link_route(route, node);
 	if (zmq_send(link->socket, route, sizeof(route), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
 		return errno != EHOSTUNREACH;
 	zmq_send(link->socket, "", 0, ZMQ_DONTWAIT);
 	return 1;
-}
-
-static void free_data(void *data, void *hint)
-{
-	(void)hint;
-	free(data);
-}
-
-int launch_frame_make(const struct launch_message *message, struct launch_frame *ret_frame)
-{
-	zmq_msg_t *part = (zmq_msg_t *)(void *)ret_frame->zmq;
-	struct launch_writer writer = { 0 };
-	int rc = launch_message_encode(message, &writer);
-
-	if (rc == 0 && zmq_msg_init_data(part, writer.data, writer.used, free_data, NULL) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		launch_writer_fini(&writer);
-		return rc;
-	}
-	ret_frame->data = zmq_msg_data(part);
-	ret_frame->bytes = zmq_msg_size(part);
-	return 0;
-}
-
-/* Takes @part. */
-static int send_part(struct launch_link *link, uint32_t node, zmq_msg_t *part)
-{
-	uint8_t route[ROUTE_BYTES];
-	int rc = 0;
-
-	make_route(route, node);
-	if (link->zap &&
-	    zmq_send(link->socket, route, sizeof(route), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-		rc = -errno;
-	else if (zmq_msg_send(part, link->socket, ZMQ_DONTWAIT) < 0)
-		rc = -errno;
-	if (rc < 0)
-		zmq_msg_close(part);
-	return rc;
-}
-
-int launch_link_send_frame(struct launch_link *link, uint32_t node,
-			   const struct launch_frame *frame)
-{
-	zmq_msg_t part;
-
-	zmq_msg_init(&part);
-	if (zmq_msg_copy(&part, (zmq_msg_t *)(void *)frame->zmq) < 0)
-		return -errno;
-	return send_part(link, node, &part);
-}
-
-int launch_link_send(struct launch_link *link, uint32_t node,
-		     const struct launch_message *message)
-{
-	struct launch_frame frame;
-	int rc = launch_frame_make(message, &frame);
-
-	return rc < 0 ? rc : send_part(link, node, (zmq_msg_t *)(void *)frame.zmq);
-}
-
-/* Node of a routing id. Return: 0 or -EBADMSG. */
-static int parse_route(zmq_msg_t *part, uint32_t *ret_node)
-{
-	const uint8_t *route = zmq_msg_data(part);
-
-	if (zmq_msg_size(part) != ROUTE_BYTES || route[0] != 'n')
-		return -EBADMSG;
-	*ret_node = route[1] | (uint32_t)route[2] << 8 | (uint32_t)route[3] << 16 |
-		    (uint32_t)route[4] << 24;
-	return 0;
-}
-
-static int is_user(zmq_msg_t *part, uint32_t node)
-{
-	const char *user = zmq_msg_gets(part, "User-Id");
-	char wanted[32];
-
-	snprintf(wanted, sizeof(wanted), "node-%u", node);
-	return user && strcmp(user, wanted) == 0;
-}
-
-/* Read to the end of a multi-part message and drop it. */
-static void drop_rest(void *socket, zmq_msg_t *part)
-{
-	while (zmq_msg_more(part) && zmq_msg_recv(part, socket, 0) >= 0)
-		;
-	zmq_msg_close(part);
-}
-
-/* Return: 0 with one authenticated payload in @part; -EAGAIN; -EBADMSG it was dropped. */
-static int receive(struct launch_link *link, uint32_t *ret_node, zmq_msg_t *part)
-{
-	int known = 1;
-
-	zmq_msg_init(part);
-	if (zmq_msg_recv(part, link->socket, ZMQ_DONTWAIT) < 0) {
-		zmq_msg_close(part);
-		return errno == EINTR ? -EAGAIN : -errno;
-	}
-	if (link->zap) {
-		known = parse_route(part, ret_node) == 0 && zmq_msg_more(part) &&
-			zmq_msg_recv(part, link->socket, 0) >= 0 && is_user(part, *ret_node);
-	}
-	if (!known || zmq_msg_more(part) || !zmq_msg_size(part)) {
-		drop_rest(link->socket, part);
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-int launch_link_recv(struct launch_link *link, uint32_t *ret_node,
-		     struct launch_frame *ret_frame, struct launch_message *ret_message)
-{
-	zmq_msg_t *part = (zmq_msg_t *)(void *)ret_frame->zmq;
-	uint32_t node = 0;
-	int rc;
-
-	do
-		rc = receive(link, &node, part);
-	while (rc == -EBADMSG);
-	if (rc < 0)
-		return rc;
-	*ret_node = node;
-	ret_frame->data = zmq_msg_data(part);
-	ret_frame->bytes = zmq_msg_size(part);
-	rc = launch_message_decode(ret_frame->data, ret_frame->bytes, ret_message);
-	if (rc < 0)
-		launch_frame_fini(ret_frame);
-	return rc;
-}
-
-void launch_frame_fini(struct launch_frame *frame)
-{
-	zmq_msg_close((zmq_msg_t *)(void *)frame->zmq);
-	frame->data = NULL;
 }
 
 unsigned launch_link_refused(const struct launch_link *link)

@@ -18,6 +18,7 @@ static void put_hello(struct launch_writer *w, const struct launch_message *m)
 	launch_put_u32(w, m->hello.node);
 	launch_put_u32(w, m->hello.job);
 	launch_put_u32(w, m->hello.pid);
+	launch_put_string(w, m->hello.endpoint);
 }
 
 static void get_hello(struct launch_reader *r, struct launch_message *m)
@@ -25,6 +26,19 @@ static void get_hello(struct launch_reader *r, struct launch_message *m)
 	m->hello.node = launch_get_u32(r);
 	m->hello.job = launch_get_u32(r);
 	m->hello.pid = launch_get_u32(r);
+	launch_get_string(r, m->hello.endpoint, sizeof(m->hello.endpoint));
+}
+
+static void put_parent(struct launch_writer *w, const struct launch_message *m)
+{
+	launch_put_u32(w, m->parent.node);
+	launch_put_string(w, m->parent.endpoint);
+}
+
+static void get_parent(struct launch_reader *r, struct launch_message *m)
+{
+	m->parent.node = launch_get_u32(r);
+	launch_get_string(r, m->parent.endpoint, sizeof(m->parent.endpoint));
 }
 
 static void put_peer(struct launch_writer *w, const struct dhow_node_peer *peer)
@@ -193,6 +207,8 @@ static const struct {
 	[LAUNCH_TAKEN] = { "taken", launch_put_taken, launch_get_taken },
 	[LAUNCH_NAME_REQUEST] = { "name_request", put_name_request, get_name_request },
 	[LAUNCH_NAME_ANSWER] = { "name_answer", put_name_answer, get_name_answer },
+	[LAUNCH_JOINED] = { "joined", put_nothing, get_nothing },
+	[LAUNCH_PARENT] = { "parent", put_parent, get_parent },
 	[LAUNCH_FENCE] = { "fence", launch_put_fence, launch_get_fence },
 	[LAUNCH_FENCED] = { "fenced", launch_put_fenced, launch_get_fenced },
 	[LAUNCH_MODEX] = { "modex", launch_put_modex, launch_get_modex },
@@ -217,6 +233,15 @@ int launch_message_encode(const struct launch_message *message, struct launch_wr
 	if (writer->failed)
 		return writer->failed;
 	return writer->used - before > LAUNCH_FRAME_BYTES_MAX ? -E2BIG : 0;
+}
+
+unsigned launch_frame_type(const void *data, size_t bytes)
+{
+	struct launch_reader reader = { .at = data, .end = (const uint8_t *)data + bytes };
+
+	if (launch_get_u32(&reader) != MAGIC || launch_get_u16(&reader) != LAUNCH_PROTO_VERSION)
+		return 0;
+	return launch_get_u16(&reader);
 }
 
 int launch_message_decode(const void *data, size_t bytes, struct launch_message *ret_message)

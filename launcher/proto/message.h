@@ -18,12 +18,14 @@
 #include "proto/start.h"
 
 enum {
-	LAUNCH_PROTO_VERSION = 2,
+	LAUNCH_PROTO_VERSION = 3,
 	LAUNCH_FRAME_BYTES_MAX = 8 << 20,	/* environment and arguments of a run */
 	LAUNCH_PIECE_BYTES = 64 * 1024,		/* of stdio in one message */
 	LAUNCH_WINDOW_BYTES = 4 * LAUNCH_PIECE_BYTES,	/* of stdio under way in one direction */
 	LAUNCH_TEXT_BYTES = 256,
+	LAUNCH_NAME_BYTES = 128,	/* of an endpoint */
 	LAUNCH_FENCE_KEY_BYTES = 64,
+	LAUNCH_BATCH_BYTES = 128 * 1024,	/* of frames that go up together */
 	LAUNCH_ENTRIES_MAX = 4096,	/* in one STARTED or EXITED */
 };
 #define LAUNCH_RANK_ALL UINT32_MAX
@@ -39,9 +41,11 @@ enum launch_type {
 	LAUNCH_PEER_DOWN,	/* node: the agent cannot reach another node */
 	LAUNCH_DONE,		/* run: nothing of it is left on the node */
 	LAUNCH_LEFT,		/* the same of the job, and the daemon leaves */
+	LAUNCH_JOINED,		/* the way by its parent in the tree is open */
 	LAUNCH_FENCE,		/* fence: what a node gives to a fence of a run */
 	LAUNCH_ABORT,		/* abort: a rank wants its run to end with a code */
 	/* from the owner of the job */
+	LAUNCH_PARENT,		/* parent: join this node in the tree */
 	LAUNCH_PEERS,		/* peers: how agents reach each other */
 	LAUNCH_START,		/* start: what to run; the same for all nodes of the run */
 	LAUNCH_INPUT,		/* input: bytes for stdin; none = end of file */
@@ -72,7 +76,9 @@ struct launch_entry {
 struct launch_message {
 	enum launch_type type;
 	union {
-		struct { uint32_t node, job, pid; } hello;
+		/* @endpoint: for the nodes below it; empty = there are none */
+		struct { uint32_t node, job, pid; char endpoint[LAUNCH_NAME_BYTES]; } hello;
+		struct { uint32_t node; char endpoint[LAUNCH_NAME_BYTES]; } parent;
 		struct dhow_node_peer ready;	/* bytes = 0: there is no agent */
 		/* One launch_entry after the other, encoded. */
 		struct { uint32_t run, count, bytes; const uint8_t *data; } entries;
@@ -125,6 +131,9 @@ int launch_message_encode(const struct launch_message *message, struct launch_wr
 
 /* Return: 0; -EBADMSG damaged; -EPROTO another version. */
 int launch_message_decode(const void *data, size_t bytes, struct launch_message *ret_message);
+
+/* Type of a frame that may be anything. Return: 0 it is none. */
+unsigned launch_frame_type(const void *data, size_t bytes);
 
 /* Build and read the list of LAUNCH_PEERS. launch_peers_next() returns 1 while there is one. */
 void launch_peers_add(struct launch_writer *list, const struct dhow_node_peer *peer);

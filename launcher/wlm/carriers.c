@@ -16,6 +16,7 @@
 
 enum {
 	GONE_MS = 500,		/* for the last words of a daemon that left by itself */
+	DONE_MS = 5000,		/* the same if it was content: they come by way of others */
 	EVENTS = 16,
 	WAIT_US = 500,
 	LOCAL_LEAVE_MS = 1000,	/* for daemons to go when their life line ends */
@@ -102,7 +103,8 @@ static int tell_ends(struct launch_carriers *carriers)
 
 	for (uint32_t i = 0; i < carriers->started; i++) {
 		struct carrier *carrier = &carriers->carriers[i];
-		uint64_t due_ns = carrier->gone_ns + GONE_MS * BASE_MS;
+		uint64_t due_ns = carrier->gone_ns +
+				  (carrier->status ? GONE_MS : DONE_MS) * BASE_MS;
 
 		if (!carrier->gone_ns || carrier->told)
 			continue;

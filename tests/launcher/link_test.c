@@ -14,6 +14,16 @@ enum { WAIT_MS = 5000, REFUSED_MS = 700 };
 static struct launch_keys *server_keys, *node_keys[2];
 static struct launch_link *server;
 
+static void serve(const uint8_t (*allowed)[LAUNCH_KEY_BYTES], struct launch_link **ret_link)
+{
+	const struct launch_link_spec spec = { .address = "127.0.0.1", .keys = server_keys,
+					       .allowed = allowed, .count = 2,
+					       .tree = { 2, 32 } };
+	struct base_err err = { "" };
+
+	cr_assert_eq(launch_link_serve(&spec, ret_link, &err), 0, "%s", err.text);
+}
+
 static void open_server(void)
 {
 	uint8_t allowed[2][LAUNCH_KEY_BYTES];
@@ -26,9 +36,7 @@ static void open_server(void)
 		cr_assert_eq(launch_keys_create(&node_keys[i]), 0);
 		memcpy(allowed[i], node_keys[i]->public, LAUNCH_KEY_BYTES);
 	}
-	cr_assert_eq(launch_link_serve("127.0.0.1", server_keys,
-				       (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, 2, &server,
-				       &err), 0, "%s", err.text);
+	serve((const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, &server);
 }
 
 static void close_server(void)
@@ -66,7 +74,7 @@ static struct launch_link *connect_as(uint32_t node, const struct launch_keys *k
 	struct launch_message hello = { .type = LAUNCH_HELLO };
 	struct launch_link *link;
 
-	cr_assert_eq(launch_link_connect(launch_link_endpoint(server), node, keys, server_key,
+	cr_assert_eq(launch_link_connect(NULL, launch_link_endpoint(server), node, keys, server_key,
 					 &link, NULL), 0);
 	hello.hello.node = node;
 	cr_assert_eq(launch_link_send(link, 0, &hello), 0);
@@ -209,10 +217,8 @@ Test(link, derived_keys_let_a_daemon_in)
 		memcpy(allowed[i], keys->public, LAUNCH_KEY_BYTES);
 	}
 	cr_expect(!launch_keys_equal(allowed[0], allowed[1]));
-	cr_assert_eq(launch_link_serve("127.0.0.1", server_keys,
-				       (const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, 2, &derived,
-				       NULL), 0);
-	cr_assert_eq(launch_link_connect(launch_link_endpoint(derived), 1, keys,
+	serve((const uint8_t (*)[LAUNCH_KEY_BYTES])allowed, &derived);
+	cr_assert_eq(launch_link_connect(NULL, launch_link_endpoint(derived), 1, keys,
 					 server_keys->public, &daemon, NULL), 0);
 	hello.hello.node = 1;
 	cr_assert_eq(launch_link_send(daemon, 0, &hello), 0);
@@ -244,7 +250,7 @@ Test(link, the_domain_is_enforced)
 	zmq_setsockopt(router, ZMQ_RCVTIMEO, &wait_ms, sizeof(wait_ms));
 	cr_assert_eq(zmq_bind(router, "tcp://127.0.0.1:*"), 0);
 	zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, endpoint, &size);
-	cr_assert_eq(launch_link_connect(endpoint, 0, mine, keys->public, &client, NULL), 0);
+	cr_assert_eq(launch_link_connect(NULL, endpoint, 0, mine, keys->public, &client, NULL), 0);
 	cr_assert_eq(launch_link_send(client, 0, &done), 0);
 	cr_assert_lt(zmq_recv(router, &byte, 1, 0), 0);
 	launch_link_close(client, 0);

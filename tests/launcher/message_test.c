@@ -345,6 +345,7 @@ Test(message, boot_comes_back_and_damage_is_refused)
 
 	sent.job = 7;
 	sent.nodes = 3;
+	sent.fanout = 32;
 	sent.bind_rule = LAUNCH_BIND_ROUTE;
 	sent.names = names;
 	sent.names_bytes = sizeof(names) - 1;
@@ -401,6 +402,7 @@ Test(message, a_large_boot_fits_into_its_pipe)
 
 	cr_assert_eq(launch_keys_init(NULL), 0);
 	sent.nodes = 4096;
+	sent.fanout = 32;
 	sent.bind_rule = LAUNCH_BIND_ROUTE;
 	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
 	sent.names = calloc(1, bytes);

@@ -110,9 +110,9 @@ Test(spawn, what_fails_in_the_child_comes_back)
 	cr_expect_eq(base_spawn(&spec, &pid, &err), -EACCES);
 	cr_expect(strstr(err.text, "/etc/passwd") != NULL);
 	spec.path = "/bin/true";
-	spec.cwd = "/nowhere";
+	spec.cwd = "/proc/self/nowhere";
 	cr_expect_eq(base_spawn(&spec, &pid, &err), -ENOENT);
-	cr_expect(strstr(err.text, "/nowhere") != NULL, "%s", err.text);
+	cr_expect(strstr(err.text, "/proc/self/nowhere") != NULL, "%s", err.text);
 	cr_expect_eq(pid, -7);
 	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "no child is left");
 }
