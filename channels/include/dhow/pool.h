@@ -62,7 +62,8 @@ int dhow_pool_create_with(const struct dhow_pool_attr *attr, struct dhow_pool **
 /* The node's own pool. Borrowed; never close it. NULL before dhow_init(). */
 struct dhow_pool *dhow_pool_default(void);
 
-/* Give up the handle; NULL is allowed. Blocks in use stay valid until freed. */
+/* Give up the handle; NULL is allowed. This process must not have a channel or a message of it
+ * any more: their memory leaves its address space. Those of other processes stay. */
 void dhow_pool_close(struct dhow_pool *pool);
 
 /* Fill @ret_stats. Cost: a walk over the pool's tree; not for hot paths. Thread-safe. */
