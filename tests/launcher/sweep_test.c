@@ -3,11 +3,14 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/spawn.h"
+#include "sweep/rundir.h"
 #include "sweep/sweep.h"
 
 TestSuite(sweep, .timeout = 30);
@@ -64,4 +67,31 @@ Test(sweep, a_start_time_names_a_process)
 	cr_expect_neq(launch_sweep_start_time(getpid()), 0);
 	cr_expect_eq(launch_sweep_start_time(getpid()), launch_sweep_start_time(getpid()));
 	cr_expect_eq(launch_sweep_start_time(4194304 + 5), 0);
+}
+
+Test(sweep, directories_of_the_dead_are_removed)
+{
+	struct launch_rundir alive, dead;
+	char base[] = "/tmp/sweep_testXXXXXX", path[PATH_MAX];
+	struct stat status;
+	struct base_err err;
+
+	cr_assert_not_null(mkdtemp(base));
+	setenv("TMPDIR", base, 1);
+	cr_assert_eq(launch_rundir_open("dead", &dead, &err), 0, "%s", err.text);
+	snprintf(path, sizeof(path), "%s/below", dead.path);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/below/link", dead.path);
+	cr_assert_eq(symlink("/etc", path), 0);
+	cr_expect_lt(launch_rundir_open("dead", &alive, &err), 0);
+	cr_assert_eq(stat(dead.path, &status), 0);
+	cr_expect_eq(status.st_mode & 0777, 0700);
+	close(dead.lock);		/* as when it dies */
+	cr_assert_eq(launch_rundir_open("alive", &alive, &err), 0);
+	cr_expect_lt(stat(dead.path, &status), 0);
+	cr_expect_eq(launch_rundir_sweep(), 0);
+	cr_expect_eq(stat(alive.path, &status), 0);
+	launch_rundir_close(&alive);
+	cr_expect_eq(rmdir(base), 0);
+	cr_expect_eq(stat("/etc", &status), 0);
 }
