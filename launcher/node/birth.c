@@ -18,6 +18,7 @@
 
 #include "base/spawn.h"
 #include "node/pmi.h"
+#include "pmi/environment.h"
 #include "sweep/sweep.h"
 
 enum { VARIABLES = 11, VARIABLE_BYTES = 96 };
@@ -99,16 +100,20 @@ static void drop_added(struct daemon_birth *birth)
 	birth->added = 0;
 }
 
-/* The user's environment without what we set ourselves. */
-static int prepare_app(struct daemon_birth *birth, struct birth_app *app,
+/* The user's environment without what we set ourselves, and what describes another run. */
+static int prepare_app(const struct daemon_run *run, struct birth_app *app,
 		       const struct launch_start_app *start)
 {
+	struct daemon_birth *birth = run->birth;
+	unsigned when;
+
 	app->argv = launch_strings_unpack(&start->argv, 0);
 	app->env = launch_strings_unpack(&start->env, 0);
 	if (!app->argv || !app->env)
 		return -ENOMEM;
+	when = launch_daemon_pmi_when(run, app->env);
 	for (char **at = app->env; *at; at++)
-		if (!is_own(*at))
+		if (!is_own(*at) && !launch_environment_is_foreign(*at, when))
 			app->env[app->env_count++] = *at;
 	app->env[app->env_count] = NULL;
 	if (app->env_count + DAEMON_BIRTH_ADD_MAX + 1 > birth->env_room)
@@ -154,6 +159,11 @@ static int open_shared_outputs(struct daemon_run *run, struct base_err *reterr)
 	return rc;
 }
 
+char *const *launch_daemon_birth_env(const struct daemon_run *run)
+{
+	return run->birth->apps[0].env;
+}
+
 int launch_daemon_birth_open(struct daemon_run *run, struct base_err *reterr)
 {
 	struct daemon_birth *birth = calloc(1, sizeof(*birth));
@@ -170,7 +180,7 @@ int launch_daemon_birth_open(struct daemon_run *run, struct base_err *reterr)
 		return base_err(reterr, -errno, "cannot open /dev/null: %s", strerror(errno));
 	birth->apps = calloc(run->start->apps.count, sizeof(*birth->apps));
 	while (birth->apps && rc == 0 && launch_app_next(run->start, &at, &app))
-		rc = prepare_app(birth, &birth->apps[birth->app_count++], &app);
+		rc = prepare_app(run, &birth->apps[birth->app_count++], &app);
 	if (rc == 0 && birth->apps)
 		birth->env = calloc(birth->env_room, sizeof(*birth->env));
 	if (!birth->env)

@@ -18,4 +18,7 @@ int launch_daemon_birth_add(struct daemon_birth *birth, const char *entry);
 /* Value of a variable as the rank that is being born will see it. Return: NULL none. */
 const char *launch_daemon_birth_get(const struct daemon_birth *birth, const char *name);
 
+/* The environment of the run's first program, as it was sent but for what is dropped. */
+char *const *launch_daemon_birth_env(const struct daemon_run *run);
+
 #endif

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/run.h"
+#include "node/pmi.h"
 #include "sweep/sweep.h"
 
 enum { EVENTS = 64, LINGER_MS = 1000, DEAD_ROUNDS_MAX = 400 };
@@ -64,6 +65,7 @@ static void __attribute__((noreturn)) die(struct daemon *daemon, const char *why
 		usleep(DAEMON_SWEEP_MS * 1000);
 	}
 	launch_sweep_tag(wanted, 0);
+	launch_daemon_mpi_abandon(daemon);
 	launch_daemon_service_close(daemon);
 	_exit(DAEMON_FAILED);
 }
@@ -142,6 +144,7 @@ static int leaving_step(struct daemon *daemon)
 		return -1;
 	if (launch_relay_waits_for(daemon->relay) && base_now_ns() < daemon->below_until_ns)
 		return base_poll_ms(daemon->below_until_ns);
+	launch_daemon_mpi_close(daemon);
 	launch_daemon_service_close(daemon);
 	launch_daemon_send(daemon, &left);
 	daemon->state = DAEMON_LEFT;

@@ -64,6 +64,7 @@ struct daemon {
 	uint64_t below_until_ns;
 	uint64_t agent_lost_ns;		/* UINT64_MAX never: then it counts as gone */
 
+	struct daemon_mpi *mpi;		/* of pmi.c; NULL until a run wants it */
 	struct base_list runs;		/* of struct daemon_run, in the order of their start */
 	struct rlimit core, files;	/* as we found them: the ranks get them back */
 	struct daemon_watch on_link, on_service, on_signals, on_lifeline, on_broken;

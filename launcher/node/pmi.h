@@ -11,6 +11,9 @@
 #include "base/spawn.h"
 #include "node/birth.h"
 
+/* LAUNCH_ENVIRONMENT_* for launch_environment_is_foreign(), for ranks that are to get @env. */
+unsigned launch_daemon_pmi_when(const struct daemon_run *run, char *const *env);
+
 /* Before the first rank of a run here. Return: 0; negative errno with @reterr filled. */
 int launch_daemon_pmi_open(struct daemon_run *run, struct base_err *reterr);
 
@@ -29,5 +32,10 @@ void launch_daemon_pmi_modex_answer(struct daemon_run *run, const struct launch_
 
 /* The run is over here; also after a failed open. */
 void launch_daemon_pmi_close(struct daemon_run *run);
+
+/* The daemon leaves; its runs are gone. */
+void launch_daemon_mpi_close(struct daemon *daemon);
+/* The daemon is about to end where it stands: remove files only. */
+void launch_daemon_mpi_abandon(struct daemon *daemon);
 
 #endif
