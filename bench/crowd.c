@@ -365,6 +365,7 @@ static int measure(void)
 	       wanted.links, wanted.fabric, (double)took / 1e6, (double)alone / 1024,
 	       (double)joined / 1024, (double)used / 1024, MESSAGES,
 	       (unsigned long long)here.received, wanted.limit_mib);
+	free(members);
 	return used <= (long)wanted.limit_mib * 1024 &&
 	       here.received == (uint64_t)MESSAGES * wanted.links ? 0 : 1;
 }
