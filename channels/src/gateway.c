@@ -48,6 +48,7 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 	gateway->orphan_at = LAYOUT_STREAMS;
 	atomic_store_explicit(&gateway->segment->shm->agent, gateway->segment->me,
 			      memory_order_release);
+	gateway_outbound(gateway, 0);
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_UP, memory_order_release);
 	ready.peer = *self;
 	connection_tell(&ready);
@@ -229,6 +230,11 @@ void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item)
 	if (!channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_, true))
 		item->message.block_ = 0;
 	item->message.word_ = 0;
+}
+
+void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes)
+{
+	atomic_store_explicit(&gateway->segment->shm->outbound, bytes, memory_order_relaxed);
 }
 
 /* ---- streams ---- */

@@ -90,6 +90,10 @@ void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item);
  * item->message must be freed with dhow_message_free(). Inline data is not moved. */
 void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item);
 
+/* So many bytes of kept blocks wait for other nodes now: senders leave the rest of the pool to
+ * what comes from there. */
+void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes);
+
 /* Where a stream leads. False: the record is not open. */
 bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_address *ret_target);
 /* What its process waits for, from some message on: bits. */

@@ -24,7 +24,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0031574f48447763)
 enum {
-	LAYOUT_VERSION = 4,
+	LAYOUT_VERSION = 5,
 	LAYOUT_PROCESSES = 512,		/* attached at once to one segment */
 	LAYOUT_THREADS = 2048,		/* that use the library, all processes together */
 	LAYOUT_CHANNELS = 1024,
@@ -197,6 +197,8 @@ struct shm_segment {
 	_Atomic uint32_t agent;		/* owner id of the agent */
 	_Atomic uint32_t orphan_epoch;	/* moves when a stream wants to be closed */
 	_Atomic uint32_t generation;	/* of the next channel */
+	/* bytes of blocks that wait for another node; written by: agent; a hint for senders */
+	_Atomic uint64_t outbound;
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_block;	/* for a free block */
 	_Atomic uint32_t block_hint[64];	/* per order: freed lately */
 };

@@ -16,7 +16,7 @@
 enum { ANSWER_GRACE_MS = 2000 };
 
 /* Large messages of a stream on their way: so many bytes, or one. */
-enum { LARGE_MIN = 16 * 1024, LARGE_BYTES = 16 << 20 };
+enum { LARGE_MIN = 16 * 1024, LARGE_BYTES = 16 << 20, POOL_LOOK_NS = 100000 };
 
 static int agent_down(struct segment *segment)
 {
@@ -171,6 +171,35 @@ static int wait_progress(struct dhow_channel *channel, _Atomic uint64_t *counter
 	return rc == -ETIMEDOUT ? say(channel->segment, &channel->address, rc) : rc;
 }
 
+/*
+ * Two nodes whose pools are full of what they send to each other would wait for ever, since what
+ * comes in needs a block, too. So half of the pool is all that may wait for other nodes; about,
+ * because several senders may look at once. Nobody rings a bell for it: look again.
+ */
+static int room_in_pool(struct dhow_channel *channel, size_t bytes, uint64_t deadline_ns)
+{
+	struct segment *segment = channel->segment;
+	struct shm_stream *stream = &segment->streams[channel->remote.stream];
+	const struct timespec pause = { .tv_nsec = POOL_LOOK_NS };
+
+	for (;;) {
+		uint64_t outbound =
+			atomic_load_explicit(&segment->shm->outbound, memory_order_relaxed);
+		int rc = atomic_load_explicit(&stream->error, memory_order_acquire);
+
+		if (rc)
+			return say(segment, &channel->address, rc);
+		rc = agent_down(segment);
+		if (rc || !outbound || outbound + bytes <= segment->shm->data_bytes / 2)
+			return rc;
+		if (deadline_ns == DHOW_TRY)
+			return -EAGAIN;
+		if (base_now_ns() >= deadline_ns)
+			return say(segment, &channel->address, -ETIMEDOUT);
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* A stream that filled the pool would leave nothing for what comes from other nodes, and no block
  * would be used again before it is out of the cache. So few large messages are on their way. */
 static int room_for_large(struct dhow_channel *channel, size_t bytes, uint64_t deadline_ns)
@@ -224,6 +253,8 @@ static int push(struct dhow_channel *channel, const void *data, size_t bytes, ui
 				   remote->accepted + 1 - GATEWAY_WINDOW, deadline_ns);
 	if (rc == 0 && bytes >= LARGE_MIN)
 		rc = room_for_large(channel, bytes, deadline_ns);
+	if (rc == 0 && bytes >= LARGE_MIN)
+		rc = room_in_pool(channel, bytes, deadline_ns);
 	if (rc == 0)
 		rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, NULL);
 	if (rc == 0)

@@ -516,6 +516,11 @@ void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item)
 	memset(item, 0xee, sizeof(*item));
 }
 
+void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes)
+{
+	gateway->outbound = bytes;
+}
+
 void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item)
 {
 	(void)gateway;
