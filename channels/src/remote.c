@@ -185,7 +185,7 @@ static int room_in_pool(struct dhow_channel *channel, size_t bytes, uint64_t dea
 	for (;;) {
 		uint64_t outbound =
 			atomic_load_explicit(&segment->shm->outbound, memory_order_relaxed);
-		int rc = atomic_load_explicit(&stream->error, memory_order_acquire);
+		int rc = atomic_load_explicit(&stream->error, memory_order_relaxed);
 
 		if (rc)
 			return say(segment, &channel->address, rc);
@@ -211,7 +211,7 @@ static int room_for_large(struct dhow_channel *channel, size_t bytes, uint64_t d
 		const struct remote_large *first = &remote->large[remote->large_first];
 
 		/* A7: pairs with R7 in gateway_deposited(). */
-		if (atomic_load_explicit(&stream->deposited, memory_order_acquire) <
+		if (atomic_load_explicit(&stream->deposited, memory_order_relaxed) <
 		    first->number) {
 			int rc = 0;
 
