@@ -16,7 +16,7 @@ ctest --test-dir build-coverage -j "$(nproc)" "$@" >build-coverage/tests.log 2>&
 grep 'tests passed' build-coverage/tests.log
 mkdir -p build-coverage/coverage
 gcovr --root . --object-directory build-coverage --filter 'channels/|tcp/|hsta/|launcher/' \
-	--exclude 'build-coverage/' --gcov-ignore-parse-errors --merge-mode-functions=separate \
+	--exclude 'build-coverage/' --gcov-ignore-parse-errors \
 	--html-details build-coverage/coverage/index.html --txt build-coverage/coverage/report.txt \
 	>build-coverage/coverage/gcovr.log 2>&1 || { tail -n 5 build-coverage/coverage/gcovr.log; exit 1; }
 sed -n '/^---/,$p' build-coverage/coverage/report.txt
