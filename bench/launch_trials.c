@@ -29,6 +29,7 @@ static struct launch_job_spec spec = { .nodes = LAUNCH_NODES, .start_timeout_ms 
 static struct launch_job *job;
 static char dhowd[PATH_MAX], dlaunch[PATH_MAX];
 static int signals = -1;
+static uint64_t started_ns;	/* when the last task was heard to run */
 
 /* A program of the build that this one is part of. */
 static int find_program(const char *name, char ret_path[PATH_MAX])
@@ -125,6 +126,14 @@ void trial_launch_close(void)
 	job = NULL;
 }
 
+static void note_start(void *arg, uint32_t rank, pid_t pid)
+{
+	(void)arg;
+	(void)rank;
+	(void)pid;
+	started_ns = base_now_ns();
+}
+
 static int launch_once(uint32_t size)
 {
 	static struct launch_place map[RANKS_MAX];
@@ -132,7 +141,7 @@ static int launch_once(uint32_t size)
 	const struct launch_run_spec run_spec = {
 		.apps = &app, .app_count = 1, .map = map, .size = size, .umask = 022,
 	};
-	struct launch_run_hooks hooks = { .failed = say };
+	struct launch_run_hooks hooks = { .started = note_start, .failed = say };
 	uint32_t nodes = size < LAUNCH_NODES ? size : LAUNCH_NODES, each = size / nodes;
 	struct launch_run *launched;
 	struct base_err err;
@@ -170,6 +179,24 @@ int trial_launch(struct bench_run *run)
 	int rc = job ? 0 : open_job();
 
 	return rc < 0 ? rc : time_all(run, launch_once);
+}
+
+int trial_step(struct bench_run *run)
+{
+	int rc = job ? 0 : open_job();
+
+	for (uint64_t i = 0; rc == 0 && i < run->values_count; i++) {
+		double spent_ns = 0;
+
+		for (uint64_t k = 0; rc == 0 && k < run->batch; k++) {
+			uint64_t begin_ns = base_now_ns();
+
+			rc = launch_once((uint32_t)run->row->bytes);
+			spent_ns += (double)(started_ns - begin_ns);
+		}
+		run->values[i] = spent_ns / 1e6 / (double)run->batch;
+	}
+	return rc;
 }
 
 static int cold_once(uint32_t size)
