@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fence.c - what nodes of a run give to a fence, joined and given to each of them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,42 @@ void run_hear_fence(struct launch_run *run, uint32_t node, const struct launch_m
 		fence->failed = fence->data.failed;
 	if (fence->count >= fence->needed)
 		complete(run, fence);
+	else
+		run_check_fences(run);
+}
+
+/* Return: a node all of whose ranks have ended; NULL none. */
+static const struct run_node *find_empty(const struct launch_run *run)
+{
+	for (uint32_t i = 0; i < run->node_count; i++) {
+		const struct run_node *node = &run->nodes[i];
+		uint32_t rank = 0;
+
+		while (!node->running && rank < run->size &&
+		       (run->ranks[rank].node != node->node || run->ranks[rank].ended))
+			rank++;
+		if (!node->running && rank == run->size)
+			return node;
+	}
+	return NULL;
+}
+
+void run_check_fences(struct launch_run *run)
+{
+	const struct run_node *empty;
+	char text[LAUNCH_TEXT_BYTES];
+	int is_for_all = 0;
+
+	base_list_for(entry, &run->fences)
+		is_for_all |= fence_of(entry)->needed == run->node_count;
+	if (!is_for_all || !run->ranks_ended || run->state != RUN_RUNNING || run->failed)
+		return;
+	empty = find_empty(run);
+	if (!empty)
+		return;
+	snprintf(text, sizeof(text), "all ranks of node %u have ended, and others wait for them in "
+		 "MPI_Init or a barrier", empty->node);
+	run_failed(run, empty->code ? empty->code : 1, text);
 }
 
 void run_drop_fences(struct launch_run *run)

@@ -152,6 +152,7 @@ static void hear_started(struct launch_run *run, uint32_t node,
 static void hear_exited(struct launch_run *run, uint32_t node,
 			const struct launch_message *message)
 {
+	struct run_node *there = run_node_find(run, node);
 	struct launch_entry entry;
 	const uint8_t *at = NULL;
 
@@ -162,10 +163,13 @@ static void hear_exited(struct launch_run *run, uint32_t node,
 			continue;
 		rank->ended = 1;
 		run->ranks_ended++;
-		run_node_find(run, node)->running--;
+		there->running--;
+		if (there->code < (entry.signal ? 128 + entry.signal : entry.code))
+			there->code = entry.signal ? 128 + entry.signal : entry.code;
 		if (run->hooks.exited)
 			run->hooks.exited(run->hooks.arg, entry.rank, entry.code, entry.signal);
 	}
+	run_check_fences(run);
 }
 
 static void hear_output(struct launch_run *run, uint32_t node,

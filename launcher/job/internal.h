@@ -79,6 +79,7 @@ struct run_node {
 	uint32_t node;
 	int done;		/* nothing of the run is left there, or the node is gone */
 	uint32_t running;
+	int code;		/* highest exit code of its ranks, by the rules of shells */
 	uint32_t owed_bytes;	/* output that was passed on but not yet told */
 	uint64_t taken;		/* bytes of stdin that ranks there have read */
 };
@@ -169,5 +170,7 @@ int run_take_spec(struct launch_run *run, const struct launch_run_spec *spec,
 /* fence.c */
 void run_hear_fence(struct launch_run *run, uint32_t node, const struct launch_message *message);
 void run_drop_fences(struct launch_run *run);
+/* After ranks have ended: a fence to which a node will never come ends the run. */
+void run_check_fences(struct launch_run *run);
 
 #endif
