@@ -11,6 +11,7 @@ if ! command -v "mpicc.$library" >/dev/null; then
 fi
 mpicc.$library -o "$work/check" "$(dirname "$0")/check.c" || exit 1
 launch=$dlaunch
+own_tmp
 program=$work/check
 # where there are no more cores than ranks, they must not spin
 export OMPI_MCA_mpi_yield_when_idle=1

@@ -11,6 +11,7 @@ if ! python3 -m venv "$work/venv" >"$work/log" 2>&1 ||
 	exit 77
 fi
 launch=$dlaunch
+own_tmp
 program="$work/venv/bin/python3 $(dirname "$0")/check.py"
 LD_LIBRARY_PATH=$work/venv/lib
 export LD_LIBRARY_PATH
