@@ -17,6 +17,7 @@
 #include <dhow/error.h>
 
 #include "base/spawn.h"
+#include "node/bind.h"
 #include "node/pmi.h"
 #include "pmi/environment.h"
 #include "sweep/sweep.h"
@@ -125,18 +126,18 @@ static int prepare_app(const struct daemon_run *run, struct birth_app *app,
 }
 
 /* The daemon's own umask is strict; files of ranks are made as the ranks would make them. */
-static int open_output(const struct daemon_run *run, int index, const char *path, int *ret_fd,
-		       struct base_err *reterr)
+static int open_output(const struct daemon_run *run, int index, const char *path, int truncate,
+		       int *ret_fd, struct base_err *reterr)
 {
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY;
 	mode_t before = umask((mode_t)run->start->umask);
 
-	if (run->start->output[index].truncate)
+	if (truncate && run->start->output[index].truncate)
 		flags |= O_TRUNC;
 	*ret_fd = open(path, flags, 0666);
 	umask(before);
-	if (*ret_fd < 0)
-		return base_err(reterr, -errno, "cannot open \"%.150s\" for output: %s", path,
+	if (*ret_fd < 0)	/* -ENOENT would mean the program */
+		return base_err(reterr, -EIO, "cannot open \"%.150s\" for output: %s", path,
 				strerror(errno));
 	return 0;
 }
@@ -154,7 +155,8 @@ static int open_shared_outputs(struct daemon_run *run, struct base_err *reterr)
 		    strcmp(start->output[0].path, start->output[1].path) == 0)
 			birth->files[1] = birth->files[0];
 		else
-			rc = open_output(run, i, start->output[i].path, &birth->files[i], reterr);
+			rc = open_output(run, i, start->output[i].path, 1, &birth->files[i],
+					 reterr);
 	}
 	return rc;
 }
@@ -193,6 +195,7 @@ void launch_daemon_birth_close(struct daemon_run *run)
 	struct daemon_birth *birth = run->birth;
 
 	run->birth = NULL;
+	launch_daemon_bind_close(run);
 	if (!birth)
 		return;
 	drop_added(birth);
@@ -313,7 +316,8 @@ static int open_stream(struct daemon_task *task, int index, struct base_spawn *s
 		if (index && path && own->paths[0] && strcmp(path, own->paths[0]) == 0)
 			*fd = spec->stdio[1];
 		else if (path)
-			return open_output(run, index, path, fd, reterr);
+			/* A rank that is started again goes on where it was. */
+			return open_output(run, index, path, !task->group, fd, reterr);
 		else
 			*fd = run->birth->files[index];
 		return *fd < 0 ? base_err(reterr, -EINVAL, "rank %u has no file for output",
@@ -389,6 +393,11 @@ int launch_daemon_birth(struct daemon_task *task, struct base_err *reterr)
 		return base_err(reterr, rc, "no memory for the environment");
 	if ((rc = take_extras(task, &own, reterr)) < 0)
 		return rc;
+	if (!own.bound) {
+		own.bound = launch_daemon_bind(task, &own.cpus, reterr);
+		if (own.bound < 0)
+			return own.bound;
+	}
 	if (own.bound) {
 		spec.cpus = &own.cpus;
 		spec.cpus_bytes = sizeof(own.cpus);

@@ -3,8 +3,8 @@
  * run.h - the runs of a daemon: what the files that start, hear and end ranks share.
  *
  * run.c has the table of runs and their ends, tasks.c starts and reaps ranks, birth.c makes what
- * one rank is born with, stdio.c and input.c move bytes, orphans.c ends what ranks left behind,
- * pmi.c serves MPI.
+ * one rank is born with, bind.c its processors, stdio.c and input.c move bytes, orphans.c ends what
+ * ranks left behind, pmi.c serves MPI.
  */
 #ifndef LAUNCH_NODE_RUN_H
 #define LAUNCH_NODE_RUN_H
@@ -85,6 +85,7 @@ struct daemon_run {
 	uint64_t drain_until_ns;	/* 0 not draining */
 	int second_looks;	/* at orphans that may be in the middle of an exec */
 	void *pmi;			/* of pmi.c */
+	struct daemon_binding *binding;	/* of bind.c; NULL not computed yet */
 };
 
 /* run.c */
