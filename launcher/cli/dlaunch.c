@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 		launch_options_fini(&options);
 		return code;
 	}
-	if (options.dry_run || options.verbose || isatty(STDERR_FILENO))
+	if (options.dry_run || options.verbose || (!options.quiet && isatty(STDERR_FILENO)))
 		launch_plan_print(&plan, options.dry_run);
 	if (options.dry_run && options.verbose)
 		launch_wlm_print(&options.sources, plan.source);

@@ -7,39 +7,61 @@
 
 #include <stdint.h>
 
+#include "cli/environment.h"
+#include "cli/parse.h"
 #include "cli/select.h"
+#include "place/place.h"
 #include "wlm/wlm.h"
 
+enum { LAUNCH_SEGMENTS_MAX = 64 };	/* programs with ':' between them */
+
+/* What each of the programs between ':' has of its own. Strings are borrowed from main(). */
+struct launch_segment {
+	struct launch_shape shape;	/* as it was said */
+	const char *wdir;		/* NULL = ours */
+	const char *exports;		/* of --export; NULL = ALL */
+	struct launch_env_edits env;
+	const char *cpu_bind;		/* checked; NULL = not said */
+	uint32_t cpus_per_task, gpus_per_task;	/* 0 = not said */
+	char **argv;			/* NULL: --multi-prog says it; within @words */
+};
+
+enum launch_stdin_from { LAUNCH_STDIN_RANK, LAUNCH_STDIN_ALL, LAUNCH_STDIN_NONE };
+
 struct launch_options {
-	uint32_t nodes;			/* 0 = all nodes of the source */
-	uint32_t tasks_per_node;	/* 0 = not given */
-	uint32_t ntasks;		/* 0 = not given */
+	struct launch_segment segment[LAUNCH_SEGMENTS_MAX];
+	uint32_t segment_count;
+	struct launch_env_edits env;	/* of all programs */
+	const char *multi_prog;		/* file; NULL = none */
+	enum launch_distribution distribution;
 	uint32_t timeout_s;		/* 0 = none */
 	uint32_t start_timeout_s;	/* 0 = what the source of nodes takes */
+	uint32_t restarts;		/* of a rank that failed */
 	uint64_t pool_bytes;		/* 0 = what the library takes */
 	struct launch_wlm_wishes sources;	/* where nodes come from, and which */
 	struct launch_wishes wishes;	/* transport, fabric, provider, NIC */
 	const char *security;		/* of links between nodes: mac, integrity or encrypt */
-	const char *wdir;		/* NULL = ours */
+	const char *output[2];		/* patterns for stdout and stderr; NULL = ours */
+	enum launch_stdin_from input;
+	uint32_t input_rank;
 	const char *json;		/* NULL = no report */
-	char **env;			/* K=V, NULL at the end; owned */
-	uint32_t env_count;
-	int label, verbose, dry_run, kill_on_bad_exit;
-	char **argv;			/* program and its arguments; borrowed from main() */
+	int label, verbose, quiet, progress, dry_run, overcommit;
+	int kill_on_bad_exit;		/* -1 = not said */
+	char **words;			/* owned */
 };
 
 /**
  * launch_options_parse - read the command line.
  * @ret_options: filled; launch_options_fini() gives back what it owns.
  *
- * Prints help, version and errors itself and ends the process then: 0, or 2 for wrong usage.
+ * With DLAUNCH_STRICT=1 in the environment only long options are known. Prints help, version and
+ * errors itself and ends the process then: 0, or 2 for wrong usage.
  */
 void launch_options_parse(int argc, char **argv, struct launch_options *ret_options);
 void launch_options_fini(struct launch_options *options);
 
-/* A whole number in decimal digits and nothing else. Return: 0; -EINVAL; -ERANGE. */
-int launch_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
-/* A number with an optional K, M, G or T (1024-based). Return: 0; -EINVAL; -ERANGE. */
-int launch_parse_bytes(const char *text, uint64_t *ret_bytes);
+/* Say what is wrong and end the process: exit code 2. */
+void launch_options_wrong(const char *format, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

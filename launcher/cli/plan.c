@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/spawn.h"
 
 enum { USAGE = 2, FAILED = 125 };
 enum { POOL_DEFAULT_BYTES = 64 << 20 };	/* as in <dhow/node.h> */
@@ -20,10 +16,10 @@ static const char *plural(uint32_t count)
 }
 
 /* The three readings of -n and -N differ from launcher to launcher: never guess. */
-static int too_many_nodes(const struct launch_options *options, const struct launch_plan *plan,
+static int too_many_nodes(const struct launch_plan *plan, uint32_t wanted,
 			  struct base_err *reterr)
 {
-	uint32_t wanted = options->nodes, there = plan->hosts.count;
+	uint32_t there = plan->hosts.count;
 
 	if (plan->source->same_machine)
 		base_err(reterr, -EINVAL, "-n %u: -n is NODES here, and there are %u (%s); for %u "
@@ -36,121 +32,84 @@ static int too_many_nodes(const struct launch_options *options, const struct lau
 	return USAGE;
 }
 
+/* Programs that do not say how many nodes they want get all that the others are on. */
+static int decide_shapes(struct launch_plan *plan, uint32_t wanted, struct base_err *reterr)
+{
+	uint32_t there = wanted ? wanted : plan->hosts.count;
+
+	for (uint32_t i = 0; i < plan->options->segment_count; i++) {
+		struct launch_shape *shape = &plan->segments[i].shape;
+
+		if (launch_shape_decide(shape, there, plan->hosts.tasks_per_node, reterr) < 0)
+			return USAGE;
+		if (plan->nodes < shape->first_node + shape->nodes)
+			plan->nodes = shape->first_node + shape->nodes;
+		plan->ntasks += shape->tasks;
+	}
+	return 0;
+}
+
 static int count_nodes(const struct launch_options *options, struct launch_plan *plan,
 		       struct base_err *reterr)
 {
+	uint32_t wanted = 0;
 	int rc;
 
-	plan->shape = (struct launch_shape){ options->nodes, options->tasks_per_node,
-					     options->ntasks, 0 };
+	for (uint32_t i = 0; i < options->segment_count; i++) {
+		uint32_t needs = launch_shape_nodes(&options->segment[i].shape);
+
+		plan->segments[i].shape = options->segment[i].shape;
+		wanted = needs > wanted ? needs : wanted;
+	}
 	plan->source = launch_wlm_find(&options->sources, reterr);
 	if (!plan->source)
 		return options->sources.wlm ? USAGE : FAILED;
-	rc = launch_wlm_hosts(plan->source, &options->sources, launch_shape_nodes(&plan->shape),
-			      &plan->hosts, reterr);
+	rc = launch_wlm_hosts(plan->source, &options->sources, wanted, &plan->hosts, reterr);
 	if (rc < 0)
 		return rc == -EINVAL ? USAGE : FAILED;
-	if (options->nodes > plan->hosts.count)
-		return too_many_nodes(options, plan, reterr);
+	if (wanted > plan->hosts.count)
+		return too_many_nodes(plan, wanted, reterr);
 	plan->start_timeout_s = options->start_timeout_s ? options->start_timeout_s :
 							   plan->source->start_timeout_s;
-	if (launch_shape_decide(&plan->shape, plan->hosts.count, plan->hosts.tasks_per_node,
-				reterr) < 0)
-		return USAGE;
-	plan->nodes = plan->shape.nodes;
-	plan->tasks_per_node = plan->shape.tasks_per_node;
-	plan->ntasks = plan->shape.tasks;
-	return 0;
+	return decide_shapes(plan, wanted, reterr);
 }
 
 static int place_tasks(struct launch_plan *plan, struct base_err *reterr)
 {
-	const struct launch_place_spec spec = { .apps = &plan->shape, .app_count = 1,
-						.nodes = plan->nodes };
+	uint32_t count = plan->options->segment_count;
+	struct launch_shape *shapes = calloc(count, sizeof(*shapes));
+	uint32_t *slots = calloc(plan->nodes, sizeof(*slots));
+	const struct launch_place_spec spec = { .apps = shapes,
+						.app_count = count,
+						.slots = slots,
+						.nodes = plan->nodes,
+						.overcommit = plan->options->overcommit,
+						.distribution = plan->options->distribution };
+	int rc = -ENOMEM;
 
+	for (uint32_t i = 0; slots && i < plan->nodes; i++)
+		slots[i] = plan->hosts.host[i].slots;
+	for (uint32_t i = 0; shapes && i < count; i++)
+		shapes[i] = plan->segments[i].shape;
 	plan->map = calloc(plan->ntasks, sizeof(*plan->map));
-	if (!plan->map) {
-		base_err(reterr, -ENOMEM, "no memory for %u tasks", plan->ntasks);
-		return FAILED;
-	}
-	return launch_place(&spec, plan->map, NULL, reterr) < 0 ? USAGE : 0;
-}
-
-static int choose_wdir(const struct launch_options *options, struct launch_plan *plan,
-		       struct base_err *reterr)
-{
-	struct stat st;
-	int rc = 0;
-
-	if (!realpath(options->wdir ? options->wdir : ".", plan->wdir))
-		rc = -errno;
-	else if (stat(plan->wdir, &st) < 0)
-		rc = -errno;
-	else if (!S_ISDIR(st.st_mode))
-		rc = -ENOTDIR;
-	else if (access(plan->wdir, X_OK) < 0)
-		rc = -errno;
-	if (rc == 0)
-		return 0;
-	base_err(reterr, rc, "--wdir \"%.150s\": %s", options->wdir ? options->wdir : ".",
-		 strerror(-rc));
-	return USAGE;
-}
-
-static int same_name(const char *a, const char *b)
-{
-	size_t bytes = strcspn(a, "=");
-
-	return strncmp(a, b, bytes) == 0 && b[bytes] == '=';
-}
-
-/* Our environment, in which --env replaces and adds; the last one of a name wins. */
-static int make_environment(const struct launch_options *options, struct launch_plan *plan)
-{
-	size_t count = 0, kept = 0;
-
-	while (environ[count])
-		count++;
-	plan->env = calloc(count + options->env_count + 1, sizeof(*plan->env));
-	if (!plan->env)
-		return -ENOMEM;
-	for (size_t i = 0; i < count + options->env_count; i++) {
-		char *entry = i < count ? environ[i] : options->env[i - count];
-		size_t at = 0;
-
-		while (at < kept && !same_name(entry, plan->env[at]))
-			at++;
-		plan->env[at] = entry;
-		kept += at == kept;
-	}
-	return 0;
-}
-
-static const char *find_path(char *const *env)
-{
-	for (; *env; env++)
-		if (strncmp(*env, "PATH=", 5) == 0)
-			return *env + 5;
-	return NULL;
-}
-
-static int check_program(const struct launch_plan *plan, struct base_err *reterr)
-{
-	const char *name = plan->options->argv[0], *path = find_path(plan->env);
-	char found[PATH_MAX];
-	int rc = base_spawn_find(name, path, plan->wdir, found);
-
-	if (rc == 0)
-		return 0;
-	if (rc == -ENOENT && !strchr(name, '/'))
-		base_err(reterr, rc, "program \"%.100s\" not found: it is in no directory of PATH "
-			 "(a program of this directory is ./%.60s)", name, name);
-	else if (rc == -ENOENT)
-		base_err(reterr, rc, "program \"%.150s\" not found: no such file", name);
+	plan->app_of_rank = calloc(plan->ntasks, sizeof(*plan->app_of_rank));
+	if (shapes && slots && plan->map && plan->app_of_rank)
+		rc = launch_place(&spec, plan->map, plan->app_of_rank, reterr);
 	else
-		base_err(reterr, rc, "program \"%.150s\" cannot be executed: %s", name,
-			 strerror(-rc));
-	return base_spawn_exit_code(rc);
+		base_err(reterr, -ENOMEM, "no memory for %u tasks", plan->ntasks);
+	free(shapes);
+	free(slots);
+	return rc >= 0 ? 0 : rc == -ENOMEM ? FAILED : USAGE;
+}
+
+static int check_input(const struct launch_plan *plan, struct base_err *reterr)
+{
+	if (plan->options->input != LAUNCH_STDIN_RANK ||
+	    plan->options->input_rank < plan->ntasks)
+		return 0;
+	base_err(reterr, -EINVAL, "--stdin %u: the ranks are 0 to %u", plan->options->input_rank,
+		 plan->ntasks - 1);
+	return USAGE;
 }
 
 /* MemAvailable of /proc/meminfo. Return: 0 when unknown. */
@@ -193,17 +152,18 @@ int launch_plan_make(const struct launch_options *options, struct launch_plan *r
 
 	memset(plan, 0, sizeof(*plan));
 	plan->options = options;
+	plan->segments = calloc(options->segment_count, sizeof(*plan->segments));
+	if (!plan->segments) {
+		base_err(reterr, -ENOMEM, "no memory for %u programs", options->segment_count);
+		return FAILED;
+	}
 	code = count_nodes(options, plan, reterr);
 	if (!code)
 		code = place_tasks(plan, reterr);
 	if (!code)
-		code = choose_wdir(options, plan, reterr);
-	if (!code && make_environment(options, plan) < 0) {
-		base_err(reterr, -ENOMEM, "no memory for the environment");
-		code = FAILED;
-	}
-	if (!code && plan->source->same_machine)
-		code = check_program(plan, reterr);
+		code = check_input(plan, reterr);
+	if (!code)
+		code = launch_plan_apps(plan, reterr);
 	if (!code && plan->source->same_machine)
 		code = check_memory(plan, reterr);
 	if (!code)
@@ -222,22 +182,50 @@ int launch_plan_make(const struct launch_options *options, struct launch_plan *r
 
 void launch_plan_fini(struct launch_plan *plan)
 {
+	launch_plan_apps_fini(plan);
 	launch_hosts_fini(&plan->hosts);
 	free(plan->map);
-	free(plan->env);
+	free(plan->app_of_rank);
 	plan->map = NULL;
-	plan->env = NULL;
+	plan->app_of_rank = NULL;
+}
+
+static void print_shape(const char *what, const struct launch_shape *shape)
+{
+	if (shape->tasks_per_node && shape->tasks == shape->nodes * shape->tasks_per_node)
+		fprintf(stderr, "dlaunch: %s%u node%s x %u task%s = %u task%s\n", what,
+			shape->nodes, plural(shape->nodes), shape->tasks_per_node,
+			plural(shape->tasks_per_node), shape->tasks, plural(shape->tasks));
+	else
+		fprintf(stderr, "dlaunch: %s%u task%s on %u node%s\n", what, shape->tasks,
+			plural(shape->tasks), shape->nodes, plural(shape->nodes));
+}
+
+static void print_segments(const struct launch_plan *plan, int settings)
+{
+	uint32_t count = plan->options->segment_count, first = 0;
+	char what[160];
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct launch_plan_segment *segment = &plan->segments[i];
+
+		snprintf(what, sizeof(what), "ranks %u to %u: %.100s: ", first,
+			 first + segment->shape.tasks - 1,
+			 plan->options->multi_prog ? plan->options->multi_prog :
+						     plan->options->segment[i].argv[0]);
+		first += segment->shape.tasks;
+		print_shape(count > 1 ? what : "", &segment->shape);
+		for (char *const *at = segment->settings; settings && *at; at++)
+			fprintf(stderr, "dlaunch: %s\n", *at);
+	}
+	if (count > 1)
+		fprintf(stderr, "dlaunch: %u programs, %u tasks on %u node%s\n", count,
+			plan->ntasks, plan->nodes, plural(plan->nodes));
 }
 
 void launch_plan_print(const struct launch_plan *plan, int tasks)
 {
-	if (plan->tasks_per_node)
-		fprintf(stderr, "dlaunch: %u node%s x %u task%s = %u task%s\n", plan->nodes,
-			plural(plan->nodes), plan->tasks_per_node,
-			plural(plan->tasks_per_node), plan->ntasks, plural(plan->ntasks));
-	else
-		fprintf(stderr, "dlaunch: %u task%s on %u node%s\n", plan->ntasks,
-			plural(plan->ntasks), plan->nodes, plural(plan->nodes));
+	print_segments(plan, tasks || plan->options->verbose);
 	if (plan->nodes > 1)
 		fprintf(stderr, "dlaunch: transport %s%s%s: %s\n", plan->selection.transport,
 			*plan->selection.fabric ? ", fabric " : "", plan->selection.fabric,

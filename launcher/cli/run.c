@@ -26,6 +26,7 @@ void launch_run_say(const struct run *run, const char *format, ...)
 
 	if (!run->options->verbose)
 		return;
+	launch_progress_erase(&((struct run *)run)->progress);
 	fputs("dlaunch: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
@@ -46,6 +47,7 @@ void launch_run_end(struct run *run, int code, const char *format, ...)
 		launch_run_say(run, "%s", text);	/* a consequence of the first */
 		return;
 	}
+	launch_progress_erase(&run->progress);
 	fprintf(stderr, "dlaunch: %s\n", text);
 	memcpy(run->reason, text, sizeof(run->reason));
 	if (code >= 0)
@@ -73,15 +75,16 @@ static void write_output(struct run *run, int index)
 	/* As in any pipeline: when nobody reads any more, there is nothing left to do. */
 	if (rc == -EPIPE)
 		launch_run_end(run, 128 + SIGPIPE, "nobody reads %s any more, ending the run",
-			       index ? "stderr" : "stdout");
+			       run->streams.name[index]);
 	else if (rc < 0)
 		launch_run_end(run, RUN_FAILED, "cannot write to %s: %s, ending the run",
-			       index ? "stderr" : "stdout", strerror(-rc));
+			       run->streams.name[index], strerror(-rc));
 }
 
 static int wants_input(const struct run *run)
 {
 	return run->state == RUN_RUNNING && run->launched && !run->input_ended &&
+	       run->options->input != LAUNCH_STDIN_NONE &&
 	       launch_run_input_room(run->launched) >= LAUNCH_PIECE_BYTES &&
 	       base_now_ns() >= run->input_retry_ns;
 }
@@ -157,13 +160,20 @@ static long next_wait_ms(const struct run *run, int job_ms)
 static int turn(struct run *run)
 {
 	enum run_state before = run->state;
-	int job_ms;
+	int job_ms, progress_ms = -1;
 
 	launch_run_take_signals(run);
 	job_ms = launch_job_step(run->job);
 	write_output(run, 0);
 	write_output(run, 1);
 	step_state(run);
+	if (run->state <= RUN_RUNNING)
+		progress_ms = launch_progress_show(&run->progress, run->nodes_up,
+						   run->ranks_started);
+	else
+		launch_progress_erase(&run->progress);
+	if (job_ms < 0 || (progress_ms >= 0 && progress_ms < job_ms))
+		job_ms = progress_ms;
 	/* Then the job has news to work on. */
 	return run->state == before ? job_ms : 0;
 }
@@ -177,8 +187,8 @@ static void loop(struct run *run)
 			[ITEM_LINES] = { .fd = launch_job_fd(run->job), .events = ZMQ_POLLIN },
 			[ITEM_SIGNALS] = { .fd = run->signals, .events = ZMQ_POLLIN },
 			[ITEM_STDIN] = { .fd = STDIN_FILENO },
-			[ITEM_STDOUT] = { .fd = STDOUT_FILENO, .events = ZMQ_POLLOUT },
-			[ITEM_STDERR] = { .fd = STDERR_FILENO, .events = ZMQ_POLLOUT },
+			[ITEM_STDOUT] = { .fd = run->output[0].fd, .events = ZMQ_POLLOUT },
+			[ITEM_STDERR] = { .fd = run->output[1].fd, .events = ZMQ_POLLOUT },
 		};
 		int count = ITEMS, job_ms = turn(run);
 
@@ -205,6 +215,7 @@ static void close_run(struct run *run)
 {
 	launch_output_fini(&run->output[0]);
 	launch_output_fini(&run->output[1]);
+	launch_streams_close(&run->streams);
 	free(run->places);
 	free(run->ranks);
 	if (run->signals >= 0)
@@ -219,13 +230,15 @@ int launch_run(const struct launch_plan *plan)
 			   .started_ns = base_now_ns(),
 			   .run_limit_ns = UINT64_MAX,
 			   .stop_limit_ns = UINT64_MAX };
-	uint32_t labels = plan->options->label ? plan->ntasks : 0;
 	unsigned refused;
 	struct base_err err;
 	int rc;
 
-	launch_output_init(&run.output[0], STDOUT_FILENO, labels);
-	launch_output_init(&run.output[1], STDERR_FILENO, labels);
+	launch_output_init(&run.output[0], STDOUT_FILENO, 0);
+	launch_output_init(&run.output[1], STDERR_FILENO, 0);
+	launch_progress_init(&run.progress, plan->options->progress,
+			     plan->options->quiet || plan->options->verbose, plan->nodes,
+			     plan->ntasks);
 	rc = launch_run_open(&run, &err);
 	if (rc < 0) {
 		fprintf(stderr, "dlaunch: %s\n", err.text);

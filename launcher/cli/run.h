@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "cli/output.h"
 #include "cli/plan.h"
+#include "cli/progress.h"
+#include "cli/streams.h"
 #include "job/job.h"
 #include "job/run.h"
 
@@ -38,6 +40,7 @@ struct run_place {	/* what people ask of a node */
 struct run_rank {
 	pid_t pid;
 	int started, ended;
+	uint32_t restarts;
 	int code, signal;
 	uint64_t started_ns, ended_ns;
 };
@@ -56,9 +59,11 @@ struct run {
 	int ended;			/* nothing is left of it */
 	struct run_place *places;	/* by node */
 	struct run_rank *ranks;
-	uint32_t ranks_ended;
+	uint32_t nodes_up, ranks_started, ranks_ended;
 
+	struct launch_streams streams;
 	struct launch_output output[2];	/* stdout, stderr */
+	struct launch_progress progress;
 	int input_ended;
 	uint64_t input_retry_ns;	/* not before: we are in the background of a terminal */
 

@@ -6,6 +6,14 @@
 #include "base/clock.h"
 #include "cli/run.h"
 
+static void job_node_up(void *arg, uint32_t node)
+{
+	struct run *run = arg;
+
+	(void)node;
+	run->nodes_up++;
+}
+
 static void job_ready(void *arg)
 {
 	struct run *run = arg;
@@ -44,7 +52,9 @@ static void job_say(void *arg, const char *text)
 
 static void job_line(void *arg, const char *line)
 {
-	(void)arg;
+	struct run *run = arg;
+
+	launch_progress_erase(&run->progress);
 	fprintf(stderr, "%s\n", line);
 }
 
@@ -53,6 +63,7 @@ static void rank_started(void *arg, uint32_t number, pid_t pid)
 	struct run *run = arg;
 	struct run_rank *rank = &run->ranks[number];
 
+	run->ranks_started += !rank->started;
 	rank->started = 1;
 	rank->started_ns = base_now_ns();
 	rank->pid = pid;
@@ -71,6 +82,29 @@ static void rank_output(void *arg, uint32_t rank, enum launch_stream stream, con
 		launch_run_end(run, RUN_FAILED, "no memory for output, ending the run");
 }
 
+/* A rank that failed is started once more, if it may be. Return: 1 it is. */
+static int start_again(struct run *run, uint32_t number)
+{
+	struct run_rank *rank = &run->ranks[number];
+
+	if (run->state != RUN_RUNNING || rank->restarts >= run->options->restarts ||
+	    (!rank->code && !rank->signal) || launch_run_restart(run->launched, number) < 0)
+		return 0;
+	rank->restarts++;
+	rank->ended = 0;
+	run->ranks_ended--;
+	run->places[run->plan->map[number].node].ended--;
+	if (!run->options->quiet) {
+		launch_progress_erase(&run->progress);
+		fprintf(stderr, "dlaunch: rank %u (node %u, pid %d) ended with %s %d, starting it "
+			"again (%u of %u)\n", number, run->plan->map[number].node,
+			(int)rank->pid, rank->signal ? "signal" : "exit code",
+			rank->signal ? rank->signal : rank->code, rank->restarts,
+			run->options->restarts);
+	}
+	return 1;
+}
+
 static void judge_exit(struct run *run, uint32_t number)
 {
 	struct run_rank *rank = &run->ranks[number];
@@ -85,7 +119,7 @@ static void judge_exit(struct run *run, uint32_t number)
 		launch_run_end(run, -1, "rank %u (node %u, pid %d) was killed by signal %d (%s), "
 			       "ending the run", number, node, (int)rank->pid, rank->signal,
 			       strsignal(rank->signal));
-	else if (code && run->options->kill_on_bad_exit)
+	else if (code && run->options->kill_on_bad_exit > 0)
 		launch_run_end(run, -1, "rank %u (node %u, pid %d) ended with exit code %d, "
 			       "ending the run (-K)", number, node, (int)rank->pid, code);
 }
@@ -105,7 +139,8 @@ static void rank_exited(void *arg, uint32_t number, int code, int signal)
 	place->ended++;
 	launch_run_say(run, "rank %u ended with %s %d", number, signal ? "signal" : "exit code",
 		       signal ? signal : code);
-	judge_exit(run, number);
+	if (!start_again(run, number))
+		judge_exit(run, number);
 }
 
 static void run_ended(void *arg)
@@ -116,6 +151,7 @@ static void run_ended(void *arg)
 }
 
 const struct launch_job_hooks launch_run_job_hooks = {
+	.node_up = job_node_up,
 	.ready = job_ready,
 	.node_dead = job_node_dead,
 	.failed = failed,

@@ -38,26 +38,66 @@ static void fill_job(struct run *run)
 	};
 }
 
+/* Local nodes share the machine: their daemons must not all begin with its first processor. */
+static void add_settings(const struct launch_plan *plan, char *ret_settings[3])
+{
+	static char overcommit[] = "overcommit=1", one_machine[] = "one-machine=1";
+	int count = 0;
+
+	if (plan->options->overcommit)
+		ret_settings[count++] = overcommit;
+	if (plan->source->same_machine && plan->nodes > 1)
+		ret_settings[count++] = one_machine;
+	ret_settings[count] = NULL;
+}
+
+static enum launch_input_from input_from(enum launch_stdin_from from)
+{
+	switch (from) {
+	case LAUNCH_STDIN_ALL:
+		return LAUNCH_INPUT_ALL;
+	case LAUNCH_STDIN_NONE:
+		return LAUNCH_INPUT_NULL;
+	default:
+		return LAUNCH_INPUT_RANK;
+	}
+}
+
 /* It is queued until all nodes are up. */
 static int start(struct run *run, struct base_err *reterr)
 {
 	const struct launch_plan *plan = run->plan;
-	const struct launch_app app = { .argv = plan->options->argv,
-					.env = plan->env,
-					.wdir = plan->wdir };
+	char *settings[3];
 	const struct launch_run_spec spec = {
-		.apps = &app,
-		.app_count = 1,
+		.apps = plan->apps,
+		.app_count = plan->app_count,
 		.map = plan->map,
 		.size = plan->ntasks,
-		.output = { { .to = LAUNCH_OUTPUT_FORWARD }, { .to = LAUNCH_OUTPUT_FORWARD } },
-		.input = LAUNCH_INPUT_RANK,
+		.app_of_rank = plan->app_of_rank,
+		.output = { run->streams.policy[0], run->streams.policy[1] },
+		.input = input_from(plan->options->input),
+		.input_rank = plan->options->input_rank,
 		.umask = read_umask(),
+		.restartable = plan->options->restarts > 0,
+		.extras = run->streams.extras,
+		.extra_count = run->streams.extra_count,
+		.settings = settings,
 	};
 	struct launch_run_hooks hooks = launch_run_run_hooks;
 
+	add_settings(plan, settings);
 	hooks.arg = run;
 	return launch_run_start(run->job, &spec, &hooks, &run->launched, reterr);
+}
+
+static int open_streams(struct run *run, struct base_err *reterr)
+{
+	uint32_t labels = run->options->label ? run->plan->ntasks : 0;
+	int rc = launch_streams_open(run->plan, launch_job_tag(run->job), &run->streams, reterr);
+
+	for (int i = 0; rc == 0 && i < 2; i++)
+		launch_output_init(&run->output[i], run->streams.fd[i], labels);
+	return rc;
 }
 
 int launch_run_open(struct run *run, struct base_err *reterr)
@@ -75,6 +115,8 @@ int launch_run_open(struct run *run, struct base_err *reterr)
 	fill_job(run);
 	hooks.arg = run;
 	rc = launch_job_open(&run->job_spec, &hooks, &run->job, reterr);
+	if (rc == 0)
+		rc = open_streams(run, reterr);
 	if (rc == 0)
 		rc = start(run, reterr);
 	if (rc == 0)

@@ -57,10 +57,37 @@ for bad in 0 64X M '' 64MB 99999999T -1; do
 	expect_exit 2 "$dlaunch" --pool "$bad" true
 	expect_text err '--pool'
 done
-expect_exit 2 "$dlaunch" --env NOVALUE true
+expect_exit 2 "$dlaunch" --env '' true
+expect_exit 2 "$dlaunch" --unset-env A=1 true
 expect_exit 2 "$dlaunch" --env =x true
 expect_exit 2 "$dlaunch" --timeout 0 true
 expect_exit 2 "$dlaunch" --no-such-option true
+expect_exit 2 "$dlaunch" --cpu-bind pear true
+expect_text err 'pear.*there are none, core, socket'
+expect_exit 2 "$dlaunch" --stdin 1 true
+expect_text err 'stdin 1: the ranks are 0 to 0'
+expect_exit 2 "$dlaunch" --stdin some true
+expect_exit 2 "$dlaunch" --output 'x.%q' true
+expect_text err 'not %q'
+expect_exit 125 "$dlaunch" --output "$work/nowhere/x" true
+expect_text err 'nowhere/x.*No such file'
+expect_exit 125 "$dlaunch" --output "$work/nowhere/%t" true
+expect_text err 'nowhere/0.*No such file'
+expect_exit 2 "$dlaunch" --distribution round true
+expect_exit 2 "$dlaunch" -K2 true
+expect_exit 2 "$dlaunch" true : -l true
+expect_text err 'label.*before the first program'
+expect_exit 2 "$dlaunch" : true
+expect_text err 'no program is given before :'
+expect_exit 2 "$dlaunch" true :
+expect_text err 'no program is given'
+expect_exit 2 "$dlaunch" -n 4 --relative 1 -N 1 --hosts a true
+expect_exit 2 "$dlaunch" --multi-prog "$work/nowhere" true
+expect_exit 2 "$dlaunch" --multi-prog "$work/nowhere"
+expect_text err 'multi-prog.*No such file'
+expect_exit 2 env DLAUNCH_STRICT=1 "$dlaunch" -n 2 true
+expect_text err 'DLAUNCH_STRICT is set, so only --nodes'
+expect_exit 0 env DLAUNCH_STRICT=1 "$dlaunch" --nodes 1 --tasks-per-node 2 true
 expect_exit 125 "$dlaunch" --json /nonexistent/report.json true
 expect_text err '--json'
 no_leftovers "$mark"

@@ -58,12 +58,12 @@ Test(options, the_program_ends_our_options)
 	struct launch_options options;
 
 	parse(WORDS(W("-n"), W("4"), W("-N3"), W("app"), W("-n"), W("9")), &options);
-	cr_expect_eq(options.nodes, 4);
-	cr_expect_eq(options.tasks_per_node, 3);
-	cr_expect_str_eq(options.argv[0], "app");
-	cr_expect_str_eq(options.argv[1], "-n");
-	cr_expect_str_eq(options.argv[2], "9");
-	cr_expect_null(options.argv[3]);
+	cr_expect_eq(options.segment[0].shape.nodes, 4);
+	cr_expect_eq(options.segment[0].shape.tasks_per_node, 3);
+	cr_expect_str_eq(options.segment[0].argv[0], "app");
+	cr_expect_str_eq(options.segment[0].argv[1], "-n");
+	cr_expect_str_eq(options.segment[0].argv[2], "9");
+	cr_expect_null(options.segment[0].argv[3]);
 	launch_options_fini(&options);
 }
 
@@ -73,7 +73,7 @@ Test(options, two_dashes_end_them_too)
 
 	parse(WORDS(W("-l"), W("--"), W("-app")), &options);
 	cr_expect_eq(options.label, 1);
-	cr_expect_str_eq(options.argv[0], "-app");
+	cr_expect_str_eq(options.segment[0].argv[0], "-app");
 	launch_options_fini(&options);
 }
 
@@ -83,10 +83,10 @@ Test(options, aliases_and_repeated_env)
 
 	parse(WORDS(W("--ppn=2"), W("--np"), W("2"), W("--env"), W("A=1"), W("--env=B=2"),
 		    W("app")), &options);
-	cr_expect_eq(options.tasks_per_node, 2);
-	cr_expect_eq(options.ntasks, 2);
-	cr_expect_eq(options.env_count, 2);
-	cr_expect_str_eq(options.env[1], "B=2");
+	cr_expect_eq(options.segment[0].shape.tasks_per_node, 2);
+	cr_expect_eq(options.segment[0].shape.tasks, 2);
+	cr_expect_eq(options.segment[0].env.count, 2);
+	cr_expect_str_eq(options.segment[0].env.edit[1].text, "B=2");
 	launch_options_fini(&options);
 }
 
