@@ -22,6 +22,7 @@ const struct compare_kind compare_kinds[] = {
 	{ "rate", "rate", "1flow", "M/s", 1, 0, { 8, 64 } },
 	{ "12-to-12", "rate", "12flows", "M/s", 1, 0, { 8, 64 } },
 	{ "stream", "stream", "", "GB/s", 1, 0, { 65536, 1048576 } },
+	{ "copied", "copied", "", "GB/s", 1, 0, { 65536, 1048576 } },
 	{ "incast", "incast", "12to1", "GB/s", 1, 0, { 65536 } },
 	{ .title = NULL },
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -217,5 +218,19 @@ int raw_net_stream(struct bench_run *run, struct raw_net *net)
 	int rc = raw_net_rate(run, net);
 
 	run->values[0] *= (double)run->row->bytes / 1e3;
+	return rc;
+}
+
+int raw_net_copied(struct bench_run *run, struct raw_net *net)
+{
+	int rc = -ENOMEM;
+
+	net->own = malloc(2 * (size_t)RAW_NET_BYTES_MAX);
+	if (net->own) {
+		memset(net->own, 1, 2 * (size_t)RAW_NET_BYTES_MAX);
+		rc = raw_net_stream(run, net);
+	}
+	free(net->own);
+	net->own = NULL;
 	return rc;
 }

@@ -11,7 +11,7 @@
 
 #include "harness.h"
 
-enum { RAW_NET_SMALL_MAX = 8192, RAW_NET_BYTES_MAX = 1 << 20 };
+enum { RAW_NET_SMALL_MAX = 8192, RAW_NET_BYTES_MAX = 1 << 20, RAW_NET_LARGE = 8 };
 
 struct raw_net;
 
@@ -43,6 +43,9 @@ struct raw_net {
 	uint64_t came;		/* messages received */
 	uint64_t under_way;	/* sent, and their buffer not ours yet */
 	int fd;			/* to the other side */
+	/* The program's own memory, RAW_NET_BYTES_MAX out and as much in, if large messages are
+	 * to be copied from and to it; each through one of RAW_NET_LARGE buffers. Else NULL. */
+	unsigned char *own;
 };
 
 /* The one of this name, NULL if this build has none. */
@@ -59,6 +62,7 @@ extern const struct raw_net_ops raw_ucx;
 int raw_net_oneway(struct bench_run *run, struct raw_net *net);
 int raw_net_rate(struct bench_run *run, struct raw_net *net);	/* side 1 sends */
 int raw_net_stream(struct bench_run *run, struct raw_net *net);
+int raw_net_copied(struct bench_run *run, struct raw_net *net);	/* own memory on both sides */
 int raw_net_wake(struct bench_run *run, struct raw_net *net);	/* both sleep before it */
 int raw_net_cpu(struct bench_run *run, struct raw_net *net);	/* sleeping, CPU time of both */
 

@@ -108,12 +108,13 @@ static int open_end(struct ofi_net *net, int kind)
  * buffers are needed here, and those need no binding. */
 static int open_memory(struct ofi_net *net)
 {
-	net->bytes = RAW_NET_BYTES_MAX + RECVS * (room_of(SMALL) + room_of(LARGE));
+	net->bytes = RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX +
+		     RECVS * (room_of(SMALL) + room_of(LARGE));
 	net->out = aligned_alloc(4096, net->bytes);
 	if (!net->out)
 		return -ENOMEM;
 	memset(net->out, 1, net->bytes);
-	net->in[SMALL] = net->out + RAW_NET_BYTES_MAX;
+	net->in[SMALL] = net->out + RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX;
 	net->in[LARGE] = net->in[SMALL] + RECVS * room_of(SMALL);
 	CHECK(fi_mr_reg(net->domain, net->out, net->bytes, FI_SEND | FI_RECV, 0, 1, 0, &net->mr,
 			NULL));
@@ -210,11 +211,16 @@ static int ofi_post(struct raw_net *base, size_t bytes)
 {
 	struct ofi_net *net = (struct ofi_net *)base;
 	struct end *end = &net->ends[bytes <= RAW_NET_SMALL_MAX ? SMALL : LARGE];
+	unsigned char *out = net->out;
 	ssize_t rc;
 
 	if (end->under_way >= end->window)
 		return -EAGAIN;
-	rc = fi_send(end->ep, net->out, bytes, net->desc, end->other,
+	if (base->own) {
+		out += end->next % RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX;
+		memcpy(out, base->own, bytes);
+	}
+	rc = fi_send(end->ep, out, bytes, net->desc, end->other,
 		     &end->sends[end->next % end->window]);
 	if (rc)
 		return (int)rc;
@@ -237,6 +243,10 @@ static int take(struct ofi_net *net, int kind, const struct fi_cq_data_entry *en
 	}
 	if (entry->flags & FI_RECV)
 		net->net.came++;
+	if (net->net.own && kind == LARGE)
+		memcpy(net->net.own + RAW_NET_BYTES_MAX,
+		       net->in[LARGE] + room_of(LARGE) * (size_t)(context - end->recvs),
+		       entry->len);
 	if (kind == LARGE || entry->flags & FI_MULTI_RECV)
 		return post_recv(net, kind, (unsigned)(context - end->recvs));
 	return 0;

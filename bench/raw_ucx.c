@@ -23,6 +23,7 @@ struct ucx_net {
 	ucp_ep_h ep;
 	ucp_mem_h memh;
 	unsigned char *out, *in;
+	unsigned posts, takes;	/* in turn, through RAW_NET_LARGE buffers */
 	int fd;
 	ucs_status_t failed;
 };
@@ -56,13 +57,21 @@ static void on_sent(void *request, ucs_status_t status, void *user)
 		net->failed = status;
 }
 
+/* A large message is in the buffer whose turn it is: they are as good as in order here. */
+static void came(struct ucx_net *net, size_t bytes)
+{
+	if (net->net.own)
+		memcpy(net->net.own + RAW_NET_BYTES_MAX,
+		       net->in + net->net.came % RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX, bytes);
+	net->net.came++;
+}
+
 static void on_received(void *request, ucs_status_t status, size_t bytes, void *user)
 {
 	struct ucx_net *net = user;
 
-	(void)bytes;
 	ucp_request_free(request);
-	net->net.came++;
+	came(net, bytes);
 	if (status != UCS_OK)
 		net->failed = status;
 }
@@ -78,21 +87,24 @@ static ucs_status_t on_message(void *user, const void *header, size_t header_byt
 		.user_data = net,
 		.memh = net->memh,
 	};
+	unsigned char *in = net->in;
 	ucs_status_ptr_t request;
 
 	(void)header;
 	(void)header_bytes;
+	if (net->net.own)
+		in += net->takes++ % RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX;
 	if (!(param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV)) {
 		/* Who receives wants it in memory of his own. */
 		memcpy(net->in, data, bytes);
 		net->net.came++;
 		return UCS_OK;
 	}
-	request = ucp_am_recv_data_nbx(net->worker, data, net->in, bytes, &receive);
+	request = ucp_am_recv_data_nbx(net->worker, data, in, bytes, &receive);
 	if (UCS_PTR_IS_ERR(request))
 		net->failed = UCS_PTR_STATUS(request);
 	else if (!UCS_PTR_IS_PTR(request))
-		net->net.came++;
+		came(net, bytes);
 	return UCS_INPROGRESS;
 }
 
@@ -176,7 +188,7 @@ static int open_worker(struct ucx_net *net, const struct fabric_options *wanted)
 	const ucp_mem_map_params_t memory = {
 		.field_mask = UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH,
 		.address = net->out,
-		.length = 2 * (size_t)RAW_NET_BYTES_MAX,
+		.length = 2 * RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX,
 	};
 	char why[256] = "";
 	int rc = ucx_context_create(wanted, &net->context, why, sizeof(why));
@@ -231,13 +243,13 @@ static int ucx_open_net(const struct raw_net_options *options, struct raw_net **
 		return -ENOMEM;
 	net->net.ops = &raw_ucx;
 	net->net.fd = options->fd;
-	net->out = aligned_alloc(4096, 2 * (size_t)RAW_NET_BYTES_MAX);
+	net->out = aligned_alloc(4096, 2 * RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX);
 	if (!net->out) {
 		free(net);
 		return -ENOMEM;
 	}
-	memset(net->out, 1, 2 * (size_t)RAW_NET_BYTES_MAX);
-	net->in = net->out + RAW_NET_BYTES_MAX;
+	memset(net->out, 1, 2 * RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX);
+	net->in = net->out + RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX;
 	/* It corrects what is wanted to how UCX calls it. */
 	for (const struct hsta_fabric *fabric = hsta_fabrics; fabric->name; fabric++)
 		if (!strcmp(fabric->name, "ucx"))
@@ -263,14 +275,19 @@ static int ucx_post(struct raw_net *base, size_t bytes)
 		.user_data = net,
 		.memh = net->memh,
 	};
+	unsigned char *out = net->out;
 	ucs_status_ptr_t request;
 
 	if (net->failed != UCS_OK)
 		return ucx_errno(net->failed);
 	if (base->under_way >= (small ? WINDOW : LARGE_WINDOW))
 		return -EAGAIN;
+	if (base->own) {
+		out += net->posts++ % RAW_NET_LARGE * (size_t)RAW_NET_BYTES_MAX;
+		memcpy(out, base->own, bytes);
+	}
 	base->under_way++;
-	request = ucp_am_send_nbx(net->ep, 0, NULL, 0, net->out, bytes, &param);
+	request = ucp_am_send_nbx(net->ep, 0, NULL, 0, out, bytes, &param);
 	if (!UCS_PTR_IS_PTR(request))
 		base->under_way--;
 	return UCS_PTR_IS_ERR(request) ? ucx_errno(UCS_PTR_STATUS(request)) : 0;
