@@ -7,6 +7,7 @@
 
 #include "bind/policy.h"
 #include "cli/pattern.h"
+#include "proto/mpi.h"
 
 enum { SECONDS_MAX = 366 * 86400, RESTARTS_MAX = 1000000, LAUNCH_EXIT = 125 };
 
@@ -89,6 +90,15 @@ static void set_relative(struct launch_options *options, struct launch_segment *
 		launch_options_wrong("%s \"%s\": a whole number from 0 to %d is needed", option,
 				     text, LAUNCH_NODES_MAX - 1);
 	segment->shape.first_node = (uint32_t)value;
+}
+
+static void set_mpi(struct launch_options *options, struct launch_segment *segment,
+		    const char *option, char *text)
+{
+	(void)segment;
+	if (launch_mpi_parse(text) < 0)
+		launch_options_wrong("%s \"%.60s\": there are " LAUNCH_MPI_CHOICES, option, text);
+	options->mpi = text;
 }
 
 static void set_distribution(struct launch_options *options, struct launch_segment *segment,
@@ -240,6 +250,10 @@ const struct launch_option_row launch_option_rows[] = {
 	{ { "nic", 0, "DEVICE", 0,
 	    "of hsta, e.g. cxi0 or mlx5_0:1 (default: $DHOW_NIC, else the nearest)", 2 },
 	  WISH, IN(wishes.nic), 0, NULL },
+	{ { "mpi", 0, "KIND", 0,
+	    "what is served to MPI programs: " LAUNCH_MPI_CHOICES " (default: auto, which is all)",
+	    2 },
+	  CALL(0, set_mpi) },
 	{ { "security", 0, "LEVEL", 0,
 	    "of the links between nodes: mac, integrity or encrypt (default: $DHOW_SECURITY, "
 	    "else mac)", 2 },

@@ -34,6 +34,7 @@ struct launch_options {
 	struct launch_env_edits env;	/* of all programs */
 	const char *multi_prog;		/* file; NULL = none */
 	enum launch_distribution distribution;
+	const char *mpi;		/* kind of service (proto/mpi.h); NULL = auto */
 	uint32_t timeout_s;		/* 0 = none */
 	uint32_t start_timeout_s;	/* 0 = what the source of nodes takes */
 	uint32_t restarts;		/* of a rank that failed */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/run.h"
+#include "proto/mpi.h"
 
 static mode_t read_umask(void)
 {
@@ -39,8 +40,9 @@ static void fill_job(struct run *run)
 }
 
 /* Local nodes share the machine: their daemons must not all begin with its first processor. */
-static void add_settings(const struct launch_plan *plan, char *ret_settings[3])
+static void add_settings(const struct launch_plan *plan, char *ret_settings[4])
 {
+	static char mpi[32];
 	static char overcommit[] = "overcommit=1", one_machine[] = "one-machine=1";
 	int count = 0;
 
@@ -48,6 +50,10 @@ static void add_settings(const struct launch_plan *plan, char *ret_settings[3])
 		ret_settings[count++] = overcommit;
 	if (plan->source->same_machine && plan->nodes > 1)
 		ret_settings[count++] = one_machine;
+	if (plan->options->mpi) {
+		snprintf(mpi, sizeof(mpi), LAUNCH_SETTING_MPI "=%s", plan->options->mpi);
+		ret_settings[count++] = mpi;
+	}
 	ret_settings[count] = NULL;
 }
 
@@ -67,7 +73,7 @@ static enum launch_input_from input_from(enum launch_stdin_from from)
 static int start(struct run *run, struct base_err *reterr)
 {
 	const struct launch_plan *plan = run->plan;
-	char *settings[3];
+	char *settings[4];
 	const struct launch_run_spec spec = {
 		.apps = plan->apps,
 		.app_count = plan->app_count,

@@ -5,7 +5,7 @@ _dlaunch() {
 	local options="--nodes --tasks-per-node --ppn --ntasks-per-node --ntasks --np --relative
 		--cpus-per-task --cpu-bind --gpus-per-task --env --unset-env --export --wdir --chdir
 		--genv --multi-prog --distribution --overcommit --timeout --start-timeout
-		--kill-on-bad-exit --restart --pool --transport --fabric --provider --nic --security
+		--kill-on-bad-exit --restart --pool --transport --fabric --provider --nic --security --mpi
 		--wlm --nodelist --exclude --hosts --host --hostfile --ssh-command --remote-dhowd
 		--bind-address --stdin --output --error --label --json --progress --verbose --quiet
 		--dry-run --help --usage --version"
@@ -13,8 +13,8 @@ _dlaunch() {
 	local valued=" -n -N -c -m -w -x -i -o -e --nodes --tasks-per-node --ppn --ntasks-per-node
 		--ntasks --np --relative --cpus-per-task --cpu-bind --gpus-per-task --env --unset-env
 		--export --wdir --chdir --genv --multi-prog --distribution --timeout --start-timeout
-		--restart --pool --transport --fabric --provider --nic --security --wlm --nodelist
-		--exclude --hosts --host --hostfile --ssh-command --remote-dhowd --bind-address --stdin
+		--restart --pool --transport --fabric --provider --nic --security --mpi --wlm
+		--nodelist --exclude --hosts --host --hostfile --ssh-command --remote-dhowd --bind-address --stdin
 		--output --error --json "
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} i
 	COMPREPLY=()
@@ -35,6 +35,7 @@ _dlaunch() {
 	--distribution | -m) COMPREPLY=($(compgen -W "block cyclic" -- "$word")) ;;
 	--transport) COMPREPLY=($(compgen -W "auto tcp hsta" -- "$word")) ;;
 	--fabric) COMPREPLY=($(compgen -W "uring epoll ofi ucx" -- "$word")) ;;
+	--mpi) COMPREPLY=($(compgen -W "auto pmix pmi1 pmi1-port pals none" -- "$word")) ;;
 	--security) COMPREPLY=($(compgen -W "mac integrity encrypt" -- "$word")) ;;
 	--wlm) COMPREPLY=($(compgen -W "slurm pals pbs ssh local" -- "$word")) ;;
 	--stdin | -i) COMPREPLY=($(compgen -W "none all 0" -- "$word")) ;;

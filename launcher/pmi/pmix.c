@@ -20,7 +20,7 @@ static const struct {
 } start_settings[] = {
 	/* Its clients are on this node. */
 	{ "PMIX_MCA_ptl_base_if_include", "lo", 1 },
-	/* It wants to know processors and memory; to look at devices, for their names in the list of
+	/* It wants to know processors and memory; to look at devices, their names in the list of
 	 * PCI and through plugins, takes hwloc 12 ms of 15. */
 	{ "HWLOC_COMPONENTS", "-pci,-linuxio", 0 },
 	{ "HWLOC_PLUGINS_PATH", "/nonexistent", 0 },

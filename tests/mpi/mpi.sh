@@ -31,4 +31,16 @@ no_files
 expect_exit 0 env PMI_RANK=7 PMI_SIZE=9 PMI_FD=3 PMIX_RANK=7 PMIX_NAMESPACE=x OMPI_MCA_ess=env \
 	OMPI_COMM_WORLD_RANK=7 PALS_RANKID=7 MPI_LOCALRANKID=7 $dlaunch -n 1 -N 2 $program sum
 expect_text out '^good: 2 ranks'
+
+# one kind at a time
+others='pmi1 pmi1-port'
+[ "$library" = openmpi ] && others=pmix
+for kind in $others; do
+	expect_exit 0 $dlaunch -n 2 -N 2 --mpi=$kind $program sum
+	expect_text out '^good: 4 ranks'
+done
+expect_exit 0 $dlaunch -n 1 -N 2 --mpi=none sh -c 'env | grep -cE "^(PMI|PMIX|PALS|OMPI_COMM)_"; true'
+expect_equal 0 "$(sort -u "$work/out")" "variables of MPI with --mpi=none"
+expect_exit 2 $dlaunch --mpi=mpi true
+expect_text err 'there are auto, pmix, pmi1, pmi1-port, pals, none'
 finish
