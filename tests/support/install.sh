@@ -6,14 +6,16 @@
 set -u
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
-	libsodium-dev libhwloc-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
+	libsodium-dev libhwloc-dev libpmix-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox python3-zmq
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
+# MPI programs under dlaunch.
+packages+=" openmpi-bin libopenmpi-dev mpich libmpich-dev"
 # Real workload managers for tests/support/beds.
 packages+=" slurm-wlm munge openssh-server openssh-client iproute2 python3"
 if [ "${1:-}" = --long ]; then
 	packages+=" clang-format clang-tidy debootstrap dpkg-dev doxygen gcc-aarch64-linux-gnu
-		gcovr libc6-dev-arm64-cross libmpich-dev libopenmpi-dev mpich openmpi-bin qemu-user-static"
+		gcovr libc6-dev-arm64-cross qemu-user-static"
 fi
 
 if ! command -v dpkg-query >/dev/null; then
