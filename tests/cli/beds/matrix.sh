@@ -11,39 +11,7 @@ script="bash $here/checks.sh $nodes"
 if [ "$source" = local ]; then
 	exec $script
 fi
-bed_shared="$(realpath "$DHOW_BIN/..") $(realpath "$here/../../..") $work"
-case $source in
-slurm) . "$here/../../support/beds/mini_slurm.sh" && slurm_up "$nodes" || exit 1 ;;
-ssh) . "$here/../../support/beds/mini_ssh.sh" && ssh_up "$nodes" || exit 1 ;;
-pbs | pals) . "$here/../../support/beds/pbs_sim.sh" && pbs_up "$nodes" || exit 1 ;;
-*) echo "matrix.sh: \"$source\": there are local, slurm, ssh, pbs and pals" >&2; exit 2 ;;
-esac
-clean_all() { bed_down; clean_work; }
-trap clean_all EXIT
-export DHOW_BIN SHELL=/bin/sh
-
-# alloc COMMAND... - where a user would type it, with the nodes
-alloc() {
-	case $source in
-	slurm) slurm_alloc "$nodes" "$@" ;;
-	ssh) ssh_alloc env DHOW_HOSTFILE="$bed/hostfile" "$@" ;;
-	pbs) pbs_alloc "$nodes" 3 "$@" ;;
-	pals) pals_alloc "$nodes" 3 "$@" ;;
-	esac
-}
-seq "$nodes" | sed 's/.*/node& slots=3/' >"$bed/hostfile"
-
-all_nodes() { echo head; seq -f 'node%g' "$nodes"; }
-left() { for node in $(all_nodes); do bed_processes "$node" | sed "s/^/$node: /"; done; }
-has_left_none() { [ -z "$(left)" ]; }
-
-# nothing_left WHAT - on all nodes, within 3 s: remote daemons must hear of it first
-nothing_left() {
-	wait_until 3 has_left_none && pass || fail "left after $1:" "$(left)"
-	for node in $(all_nodes); do
-		expect_equal "" "$(bed_on "$node" ls -A /dev/shm /tmp 2>/dev/null | grep -i dhow)" "files on $node"
-	done
-}
+. "$here/source.sh"
 
 alloc $script || fail "checks"
 nothing_left "the checks"
@@ -80,18 +48,6 @@ ended() {	# WHAT CODE TEXT
 	nothing_left "$1"
 }
 
-# in_node NODE NAME [daemon|keeper] - pids, as seen from here
-in_node() {
-	local p space role
-	space=$(readlink "/proc/$(bed_pid "$1")/ns/pid")
-	for p in $(pgrep -f "^([^ ]*/)?(python3 [^ ]*/)?$2( |$)"); do
-		[ "$(readlink "/proc/$p/ns/pid")" = "$space" ] || continue
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -- '--keeper' && role=keeper || role=daemon
-		[ "${3:-$role}" = $role ] || continue
-		echo "$p"
-	done
-}
-
 start
 kill -9 $(in_node "node$nodes" dhowd daemon)
 ended "SIGKILL of a daemon" 125 "node $((nodes - 1))"
@@ -102,12 +58,6 @@ start
 kill -9 $(in_node "node$nodes" dhow-tcp)
 ended "SIGKILL of an agent" 125 'agent .* was killed by signal 9'
 
-case $source in
-slurm) carrier=srun front=head ;;
-ssh) carrier=ssh front=head ;;
-pbs) carrier=pbsdsh front=node1 ;;
-pals) carrier=mpiexec front=node1 ;;
-esac
 start
 kill -9 "$(in_node $front "$carrier" | head -1)"	# srun has a helper, which is younger
 ended "SIGKILL of $carrier" 125 ''
