@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "node/run.h"
 #include "node/pmi.h"
+#include "proto/boot_file.h"
 #include "sweep/sweep.h"
 
 enum { EVENTS = 64, LINGER_MS = 1000, DEAD_ROUNDS_MAX = 400 };
@@ -58,6 +59,8 @@ static void __attribute__((noreturn)) die(struct daemon *daemon, const char *why
 	const char *wanted[] = { tag, NULL };
 
 	base_log_warn("node %u: %s, ending the job", daemon->boot->node, why);
+	if (daemon->boot->file)
+		launch_boot_file_forget(daemon->boot->file);
 	snprintf(tag, sizeof(tag), "%s=%s", LAUNCH_ENV_JOB_TAG, daemon->boot->tag);
 	for (int round = 0; round < DEAD_ROUNDS_MAX && launch_sweep_children() > 0; round++) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)

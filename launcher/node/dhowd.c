@@ -21,6 +21,7 @@
 #include "node/daemon.h"
 #include "node/identity.h"
 #include "node/keeper.h"
+#include "proto/boot_file.h"
 
 enum { BOOT_TIMEOUT_MS = 10000 };
 
@@ -63,36 +64,13 @@ static const char *find_option(int argc, char **argv, const char *name)
 	return NULL;
 }
 
-/* From stdin, or where no stdin reaches the nodes, from a file that only this user can read. */
-static int read_boot(const char *path, struct launch_boot *boot, struct base_err *reterr)
-{
-	struct stat st;
-	int fd, rc;
-
-	if (!path)
-		return launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, reterr);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return base_err(reterr, -errno, "cannot read the start message \"%.150s\": %s\n"
-				"try: DHOW_BOOT_DIR, a folder that all nodes share", path,
-				strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_mode & 077)
-		rc = base_err(reterr, -EPERM, "start message \"%.150s\": others could have "
-			      "written or read it", path);
-	else
-		rc = launch_boot_read(fd, BOOT_TIMEOUT_MS, boot, reterr);
-	close(fd);
-	return rc;
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit core, files;
 	struct launch_boot *boot;
 	struct base_err err;
 	const char *file;
-	int lifeline, code;
+	int lifeline, code, rc;
 
 	umask(077);
 	base_log_init("dhowd");
@@ -113,8 +91,10 @@ int main(int argc, char **argv)
 		goto err_report;
 	}
 	file = find_option(argc, argv, "--boot-file=");
-	if (read_boot(file, boot, &err) < 0 ||
-	    launch_identity_find(boot, find_option(argc, argv, "--node="), &err) < 0)
+	rc = file ? launch_boot_file_read(file, BOOT_TIMEOUT_MS, boot, &err) :
+		    launch_boot_read(STDIN_FILENO, BOOT_TIMEOUT_MS, boot, &err);
+	boot->file = file;
+	if (rc < 0 || launch_identity_find(boot, find_option(argc, argv, "--node="), &err) < 0)
 		goto err_report;
 	if (boot->verbose && !base_log_enabled(BASE_LOG_INFO))
 		base_log_set_level(BASE_LOG_INFO);

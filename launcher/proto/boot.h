@@ -40,6 +40,7 @@ struct launch_boot {
 	uint32_t node;
 	struct launch_keys keys;
 	char bind[LAUNCH_BIND_BYTES];		/* address for the agent */
+	const char *file;			/* that it was read from; NULL = stdin */
 
 	uint32_t job, nodes;
 	uint32_t verbose;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* boot_file.c - see boot_file.h. */
-#include "wlm/boot_file.h"
+#include "proto/boot_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,4 +51,37 @@ void launch_boot_file_remove(struct launch_boot_file *file)
 		rmdir(file->dir);
 	file->path[0] = file->dir[0] = 0;
 	errno = saved_errno;
+}
+
+int launch_boot_file_read(const char *path, int timeout_ms, struct launch_boot *ret_boot,
+			  struct base_err *reterr)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc;
+	struct stat st;
+
+	if (fd < 0)
+		return base_err(reterr, -errno, "cannot read the start message \"%.150s\": %s\n"
+				"try: DHOW_BOOT_DIR, a folder that all nodes share", path,
+				strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_mode & 077)
+		rc = base_err(reterr, -EPERM, "start message \"%.150s\": others could have "
+			      "written or read it", path);
+	else
+		rc = launch_boot_read(fd, timeout_ms, ret_boot, reterr);
+	close(fd);
+	return rc;
+}
+
+void launch_boot_file_forget(const char *path)
+{
+	struct launch_boot_file file = { "", "" };
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || (size_t)(slash - path) >= sizeof(file.dir) ||
+	    strlen(path) >= sizeof(file.path))
+		return;
+	memcpy(file.dir, path, (size_t)(slash - path));
+	strcpy(file.path, path);
+	launch_boot_file_remove(&file);
 }

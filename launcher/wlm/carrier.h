@@ -3,7 +3,7 @@
 #ifndef LAUNCH_CARRIER_H
 #define LAUNCH_CARRIER_H
 
-#include "wlm/boot_file.h"
+#include "proto/boot_file.h"
 #include "wlm/carriers.h"
 
 enum { CARRIER_LINE_BYTES = 512 };

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/boot.h"
+#include "proto/boot_file.h"
 #include "proto/message.h"
 
 TestSuite(message, .timeout = 60);
@@ -416,4 +418,29 @@ Test(message, a_large_boot_fits_into_its_pipe)
 	free(sent.names);
 	close(in);
 	close(lifeline);
+}
+
+Test(message, a_boot_file_is_for_its_owner_only)
+{
+	static struct launch_boot sent, got;
+	char home[] = "/tmp/boot_fileXXXXXX";
+	struct launch_boot_file file = { "", "" };
+	struct base_err err = { "" };
+
+	cr_assert_eq(launch_keys_init(NULL), 0);
+	cr_assert(mkdtemp(home));
+	setenv("DHOW_BOOT_DIR", home, 1);
+	sent.nodes = 1;
+	sent.fanout = 32;
+	sent.bind_rule = LAUNCH_BIND_ROUTE;
+	strcpy(sent.tag, "0123456789abcdef0123456789abcdef");
+	cr_assert_eq(launch_boot_file_write(&sent, &file, &err), 0, "%s", err.text);
+	cr_expect_eq(launch_boot_file_read(file.path, 1000, &got, &err), 0, "%s", err.text);
+	cr_expect_str_eq(got.tag, sent.tag);
+	cr_expect_eq(launch_boot_file_write(&sent, &(struct launch_boot_file){ "", "" }, &err),
+		     -EEXIST, "a folder that is there is somebody else's");
+	chmod(file.path, 0640);
+	cr_expect_eq(launch_boot_file_read(file.path, 1000, &got, &err), -EPERM);
+	launch_boot_file_forget(file.path);
+	cr_expect_eq(rmdir(home), 0, "nothing is left in it");
 }
