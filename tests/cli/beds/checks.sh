@@ -15,6 +15,14 @@ if [ -x "$exchange" ]; then
 	expect_text out "^exchange: $tasks ranks on $nodes nodes"
 fi
 
+# MPI: a sum, a ring, a broadcast; MPI_Abort. The program is where all nodes find it.
+if [ -n "${MPI_CHECK:-}" ]; then
+	export OMPI_MCA_mpi_yield_when_idle=1
+	expect_exit 0 $job "$MPI_CHECK" sum
+	expect_text out "^good: $tasks ranks, $nodes nodes, 3 here"
+	expect_exit 9 $job "$MPI_CHECK" abort 1 9
+fi
+
 # Exit codes
 expect_exit 0 $job true
 expect_exit $((tasks - 1)) $job sh -c 'exit $DHOW_RANK'

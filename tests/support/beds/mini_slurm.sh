@@ -36,6 +36,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SwitchType=switch/none
 MpiDefault=${slurm_mpi:-none}
+TaskProlog=$bed/task_prolog
 ReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
@@ -64,6 +65,9 @@ slurm_up() {
 	mkdir -p "$bed/munge" "$bed/state"
 	slurm_write_config >"$bed/slurm.conf"
 	: >"$bed/plugstack.conf"
+	# What the Slingshot plugin would do: each node's step has devices of its own.
+	printf '#!/bin/sh\necho export SLINGSHOT_DEVICES=cxi-of-$(hostname)\n' >"$bed/task_prolog"
+	chmod 755 "$bed/task_prolog"
 	echo "CgroupPlugin=cgroup/v1" >"$bed/cgroup.conf"	# unused, but stops a search
 	export SLURM_CONF=$bed/slurm.conf
 	head -c 1024 /dev/urandom >"$bed/munge/key"
