@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "job/internal.h"
+#include "sweep/rundir.h"
 #include "sweep/sweep.h"
 
 enum { WAIT_US = 500, SWEEP_ROUNDS_MAX = 200 };
@@ -139,5 +140,6 @@ void job_clean_up(struct launch_job *job)
 	snprintf(daemons, sizeof(daemons), "%s=%s", LAUNCH_ENV_DAEMON_TAG, job->tag);
 	launch_sweep_tag(daemon_tag, 0);
 	launch_sweep_tag(task_tag, 0);
+	launch_rundir_sweep();
 	job_reap(job);
 }

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/spawn.h"
+#include "sweep/rundir.h"
 #include "sweep/sweep.h"
 
 enum { FAILED = 125, SWEEP_MS = 5, SWEEP_ROUNDS_MAX = 2000 };
@@ -90,5 +91,6 @@ int launch_keeper_run(int argc, char **argv)
 		dup2(null, STDIN_FILENO);
 	status = wait_for(daemon, &mask);
 	sweep();
+	launch_rundir_sweep();
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
