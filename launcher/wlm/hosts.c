@@ -113,7 +113,13 @@ void launch_hosts_agree(struct launch_hosts *hosts)
 	for (uint32_t i = 1; i < hosts->count; i++)
 		if (hosts->host[i].slots != slots)
 			return;
-	hosts->tasks_per_node = slots;
+	if (slots > 1) {
+		hosts->tasks_per_node = slots;
+		return;
+	}
+	/* One each is how a list without numbers reads: it limits nothing. */
+	for (uint32_t i = 0; i < hosts->count; i++)
+		hosts->host[i].slots = 0;
 }
 
 /* The hosts of @hosts that @text names, in its order. */

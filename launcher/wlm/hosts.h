@@ -53,7 +53,8 @@ int launch_hosts_read(struct launch_hosts *hosts, const char *path, struct base_
  * exactly @count of them. */
 int launch_hosts_counts(const char *text, uint32_t *ret_counts, uint32_t count);
 
-/* If all hosts have the same number of slots, that is what is asked for on each. */
+/* If all hosts have the same number of slots, that is what is asked for on each; if it is one each,
+ * nothing is said at all, and they get 0. */
 void launch_hosts_agree(struct launch_hosts *hosts);
 
 /* Keep those in @nodelist (in its order) and not in @exclude; each may be NULL. Return: 0;

@@ -71,8 +71,10 @@ static void add_counts(struct launch_hosts *hosts)
 	const char *cpus = getenv("SLURM_JOB_CPUS_PER_NODE");
 	const char *asked = getenv("SLURM_NTASKS_PER_NODE");
 	uint32_t *counts = calloc(hosts->count, sizeof(*counts));
+	int limited = asked || variable("SLURM_NTASKS", "SLURM_NPROCS");
 
-	if (counts && tasks && launch_hosts_counts(tasks, counts, hosts->count) == 0)
+	/* Without a number of tasks Slurm writes one a node, or the CPUs: no wish of the user. */
+	if (limited && counts && tasks && launch_hosts_counts(tasks, counts, hosts->count) == 0)
 		for (uint32_t i = 0; i < hosts->count; i++)
 			hosts->host[i].slots = counts[i];
 	if (counts && cpus && launch_hosts_counts(cpus, counts, hosts->count) == 0)

@@ -32,10 +32,14 @@ expect_exit 0 $slurm "$dlaunch" --dry-run -v true
 expect_text err '4 nodes x 1 task = 4 tasks'
 expect_text err 'nodes from slurm yes: job 7 on n\[1-3\],m'
 expect_text err 'nodes from local no, others come first'
-expect_exit 0 $slurm SLURM_NTASKS_PER_NODE=3 "$dlaunch" --dry-run true
+expect_exit 0 $slurm SLURM_NTASKS_PER_NODE=3 "SLURM_TASKS_PER_NODE=3(x4)" "$dlaunch" --dry-run true
 expect_text err '4 nodes x 3 tasks = 12 tasks'
 expect_exit 0 $slurm "$dlaunch" --dry-run -N 2 -w 'n[2-3]' true
 expect_text err '2 nodes x 2 tasks = 4 tasks'
+expect_exit 0 $slurm "$dlaunch" --dry-run -N 8 true
+expect_text err '4 nodes x 8 tasks'		# no number of tasks was asked for: counts limit nothing
+expect_exit 2 $slurm SLURM_NTASKS=10 "$dlaunch" --dry-run -N 3 true
+expect_text err '1 free slot: --overcommit'
 expect_exit 0 $slurm "$dlaunch" --dry-run -x n2 true
 expect_text err '3 nodes x 1 task'
 expect_exit 2 $slurm "$dlaunch" --dry-run -w n9 true
@@ -75,6 +79,9 @@ expect_equal "0 0,1 0,2 0,3 1,4 1,5 1" "$(sort "$work/out" | paste -sd,)" "ranks
 printf '127.0.0.1 slots=1 # first\n127.0.0.2\n' >"$work/hosts"
 expect_exit 7 env DHOW_HOSTFILE="$work/hosts" $ssh sh -c 'exit $((DHOW_NODE * 7))'
 no_leftovers "$mark"
+printf 'a\nb\n' >"$work/hosts"
+expect_exit 0 "$dlaunch" --dry-run --hostfile "$work/hosts" -N 3 true
+expect_text err '2 nodes x 3 tasks'
 expect_exit 125 $ssh --hosts 127.0.0.1,127.0.0.9,127.0.0.2 sleep 20
 expect_text err 'ssh to node 1 \(127.0.0.9\) ended with exit code 255: ssh: connect to host 127.0.0.9 port 22: No route'
 no_leftovers "$mark"
