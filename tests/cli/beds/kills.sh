@@ -97,7 +97,7 @@ for victim in dlaunch carrier daemon keeper agent rank; do
 			fail "$victim killed after $delay_ms ms: exit code 0"
 		[ $victim = dlaunch ] || grep -q '^dlaunch: ' "$work/err" ||
 			fail "$victim killed after $delay_ms ms: nothing is said"
-		nothing_left "$victim killed after $delay_ms ms"
+		nothing_left "$victim killed after $delay_ms ms" $victim
 	done
 	echo "$source: $victim: $hits of $times killed, last: $(grep '^dlaunch: ' "$work/err" | head -1)"
 done

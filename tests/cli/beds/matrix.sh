@@ -63,11 +63,11 @@ start() {
 	wait_until 30 has_lines "$work/out" "$((nodes * 3))" || fail "not up"
 }
 
-ended() {	# WHAT CODE TEXT
+ended() {	# WHAT CODE TEXT [VICTIM]
 	wait
 	expect_equal "$2" "$(cat "$work/code")" "exit code after $1"
 	[ -z "$3" ] || expect_text err "$3"
-	nothing_left "$1"
+	nothing_left "$1" "${4:-}"
 }
 
 start
@@ -82,5 +82,5 @@ ended "SIGKILL of an agent" 125 'agent .* was killed by signal 9'
 
 start
 kill -9 "$(in_node $front "$carrier" | head -1)"	# srun has a helper, which is younger
-ended "SIGKILL of $carrier" 125 ''
+ended "SIGKILL of $carrier" 125 '' carrier
 finish

@@ -35,9 +35,12 @@ left() {
 }
 has_left_none() { [ -z "$(left)" ]; }
 
-# nothing_left WHAT - on all nodes, within 3 s: remote daemons must hear of it first
+# nothing_left WHAT [VICTIM] - on all nodes, within 3 s: remote daemons must hear of it first.
+# When srun dies, Slurm SIGKILLs the daemons and their keepers: who could have removed files is dead
+# then, and the next start on the node does it.
 nothing_left() {
 	wait_until 3 has_left_none && pass || fail "left after $1:" "$(left)"
+	[ "${2:-}.$source" != carrier.slurm ] || alloc "$dlaunch" -n "$nodes" true </dev/null
 	for node in $(all_nodes); do
 		[ $source = ssh ] || [ $source = slurm ] || [ -z "$(ls -A "$bed/home")" ] ||
 			fail "start message left after $1: $(find "$bed/home" -type f)"
