@@ -166,11 +166,12 @@ static int turn(struct run *run)
 	job_ms = launch_job_step(run->job);
 	write_output(run, 0);
 	write_output(run, 1);
-	step_state(run);
+	/* Before the next state: what starts and ends at once has been up, too. */
 	if (run->state <= RUN_RUNNING)
 		progress_ms = launch_progress_show(&run->progress, run->nodes_up,
 						   run->ranks_started);
-	else
+	step_state(run);
+	if (run->state > RUN_RUNNING)
 		launch_progress_erase(&run->progress);
 	if (job_ms < 0 || (progress_ms >= 0 && progress_ms < job_ms))
 		job_ms = progress_ms;
