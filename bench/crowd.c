@@ -124,7 +124,7 @@ static pid_t start(const char *path, char **argv, int extra)
 				   .stdio = { -1, -1, -1 }, .fds = { { .to = DOOR_FD } },
 				   .fd_count = 1, .death_signal = SIGKILL };
 	struct base_err err = { "" };
-	pid_t pid;
+	pid_t pid = 0;
 
 	snprintf(text[0], 32, "%s=%d", DHOW_ENV_NODE_FD, DOOR_FD);
 	snprintf(text[1], 32, "%s=0", DHOW_ENV_RANK);
