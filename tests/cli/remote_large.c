@@ -28,7 +28,7 @@ static void name_of(int rank, char name[32])
 static void *send_all(void *arg)
 {
 	static int failed;
-	struct dhow_channel *channel;
+	struct dhow_channel *channel = NULL;
 	char name[32];
 	int rc, i = 0;
 
@@ -41,6 +41,8 @@ static void *send_all(void *arg)
 	}
 	if (rc)
 		failed = fail("send", i, rc);
+	if (channel)
+		dhow_channel_close(channel);
 	return failed ? &failed : NULL;
 }
 
@@ -68,6 +70,7 @@ int main(void)
 			rc = fail("wrong content", i, 0);
 	}
 	pthread_join(sender, &failed);
+	dhow_channel_close(channel);
 	dhow_fini();
 	return rc || failed ? 1 : 0;
 }
