@@ -77,7 +77,8 @@ struct dhow_node_hooks {
 	void (*agent_down)(void *arg);
 	/* the agent found that it cannot reach node @node */
 	void (*peer_down)(void *arg, uint32_t node, const char *why);
-	/* node @node has said nothing for 3 s, and is not dead yet: @why; NULL: it speaks again */
+	/* node @node has missed three heartbeats (1.9 s) and is not dead yet: @why; NULL: it
+	 * speaks again */
 	void (*peer_silent)(void *arg, uint32_t node, const char *why);
 };
 
