@@ -234,8 +234,6 @@ void tcp_accepted(struct fabric *fabric, int fd)
 	peer->accepted = true;
 	fabric->silent++;
 	rc = fabric->backend->begin(peer);
-	if (rc == -ECONNREFUSED)
-		peer->loss = FABRIC_REFUSED;
 	if (rc < 0)
 		tcp_fail(peer, "accept: %s", strerror(-rc));
 	fabric->told++;
