@@ -150,7 +150,10 @@ uint64_t agent_status_turn(struct agent *agent)
 
 	if (!status->listener)
 		return UINT64_MAX;
-	if (!status->client && agent->now_ns >= status->look_ns) {
+	if (!status->client) {
+		/* Somebody may have come since: the wake-up for him is over. */
+		if (agent->now_ns < status->look_ns)
+			return status->look_ns;
 		status->look_ns = agent->now_ns + LOOK_NS;
 		status->client = let_in(agent);
 		status->begun = false;
@@ -163,7 +166,7 @@ uint64_t agent_status_turn(struct agent *agent)
 		return agent->now_ns + BASE_MS;
 	close(status->client);
 	status->client = 0;
-	return UINT64_MAX;
+	return status->look_ns;	/* the next one may wait already */
 }
 
 void agent_status_close(struct agent *agent)
