@@ -14,13 +14,15 @@
 
 enum { REMOTE_LARGE = 256 };	/* large messages of a stream on their way */
 
+struct remote_large {
+	uint64_t number;
+	size_t bytes;
+};
+
 struct remote {			/* of a channel whose home is another node (gateway.c) */
 	uint32_t stream;
 	uint64_t accepted;	/* messages pushed; guarded by lock, as what follows */
-	struct remote_large {	/* a ring of those that may not be deposited */
-		uint64_t number;
-		size_t bytes;
-	} large[REMOTE_LARGE];
+	struct remote_large *large;	/* [REMOTE_LARGE], a ring: not known to be deposited */
 	unsigned large_first, large_count;
 	size_t large_bytes;	/* of all in it */
 	pthread_mutex_t lock;	/* serialises this handle's senders; process-local */

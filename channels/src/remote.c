@@ -83,6 +83,28 @@ static int claim_stream(struct segment *segment, const struct dhow_address *targ
 			 LAYOUT_STREAMS);
 }
 
+static struct dhow_channel *new_handle(void)
+{
+	struct dhow_channel *channel = channel_handle();
+	struct remote_large *large = calloc(REMOTE_LARGE, sizeof(*large));
+
+	if (!channel || !large) {
+		free(channel);
+		free(large);
+		return NULL;
+	}
+	channel->remote.large = large;
+	pthread_mutex_init(&channel->remote.lock, NULL);
+	return channel;
+}
+
+static void free_handle(struct dhow_channel *channel)
+{
+	pthread_mutex_destroy(&channel->remote.lock);
+	free(channel->remote.large);
+	free(channel);
+}
+
 int remote_open(struct segment *segment, const struct dhow_address *address,
 		enum channel_kind kind, uint64_t deadline_ns, struct dhow_channel **ret_channel)
 {
@@ -92,7 +114,7 @@ int remote_open(struct segment *segment, const struct dhow_address *address,
 
 	if (rc < 0)
 		return rc;
-	channel = channel_handle();
+	channel = new_handle();
 	if (!channel)
 		return dhow_fail(-ENOMEM, "out of memory");
 	channel->segment = segment;
@@ -100,14 +122,13 @@ int remote_open(struct segment *segment, const struct dhow_address *address,
 	channel->address = *address;
 	channel->index = LAYOUT_GATEWAY;
 	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
-	pthread_mutex_init(&channel->remote.lock, NULL);
 	channel->generation = WORD_SERIAL(atomic_load_explicit(
 		&segment->channels[LAYOUT_GATEWAY].word, memory_order_acquire));
 	rc = channel_ring(segment, LAYOUT_GATEWAY, &channel->ring);
 	if (rc == 0)
 		rc = claim_stream(segment, address, &channel->remote.stream);
 	if (rc < 0) {
-		free(channel);
+		free_handle(channel);
 		return rc;
 	}
 	rc = remote_ask(channel, GATEWAY_PROBE, kind, 0,
@@ -135,8 +156,7 @@ void remote_close(struct dhow_channel *channel)
 	}
 	if (channel->watched)
 		waitset_forget(channel);
-	pthread_mutex_destroy(&channel->remote.lock);
-	free(channel);
+	free_handle(channel);
 }
 
 struct progress {
