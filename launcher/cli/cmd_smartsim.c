@@ -85,11 +85,13 @@ static int tell(const char *path, int rc)
 }
 
 /* SmartSim puts each line before the variable of that name; it knows no comments. What was there
- * is kept beside it. `smart teardown --dragon` runs the dragon-cleanup that it finds there. */
+ * is kept beside it, once: with our link there, what is there is ours. `smart teardown --dragon`
+ * runs the dragon-cleanup that it finds there. */
 static int write_env(const char *folder)
 {
 	char config[PATH_MAX], path[PATH_MAX + 32], saved[PATH_MAX + 32], cleanup[PATH_MAX + 32];
 	char ours[PATH_MAX + 32];
+	struct stat st;
 	FILE *file;
 	int rc;
 
@@ -100,8 +102,9 @@ static int write_env(const char *folder)
 	snprintf(saved, sizeof(saved), "%s/.env.before-dhow", config);
 	snprintf(cleanup, sizeof(cleanup), "%s/dragon-cleanup", config);
 	snprintf(ours, sizeof(ours), "%s/dragon-cleanup", folder);
-	if (access(saved, F_OK) < 0)
-		rename(path, saved);
+	if (access(saved, F_OK) < 0 && !(lstat(cleanup, &st) == 0 && S_ISLNK(st.st_mode)) &&
+	    rename(path, saved) < 0 && errno != ENOENT)
+		return tell(saved, -1);
 	file = fopen(path, "we");
 	rc = file ? 0 : -1;
 	if (file && (fprintf(file, "PATH=%s\n", folder) < 0 || fclose(file) != 0))

@@ -231,6 +231,11 @@ def test_env_file_is_written_and_undone():
     subprocess.run([DHOW, "smartsim", "--undo-env"], env=env, check=True,
                    stdout=subprocess.DEVNULL)
     assert os.listdir(config) == [".env"] and read(config + "/.env") == "DRAGON_VERSION=0.9\n"
+    # without one before there is none behind
+    os.unlink(config + "/.env")
+    for verb in ("--write-env", "--write-env", "--undo-env"):
+        subprocess.run([DHOW, "smartsim", verb], env=env, check=True, stdout=subprocess.DEVNULL)
+    assert os.listdir(config) == []
 
 
 if __name__ == "__main__":
