@@ -202,6 +202,7 @@ int launch_cmd_smartsim(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "";
 	char folder[PATH_MAX];
 
+	signal(SIGCHLD, SIG_DFL);	/* ignored by some parents: no child could be waited for */
 	if (strcmp(word, "--help") == 0) {
 		fputs(help, stdout);
 		return 0;
