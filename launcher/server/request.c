@@ -26,7 +26,7 @@ static const struct {
 enum shape {
 	TEXT,			/* string */
 	TEXT_SOME,		/* string that is not empty */
-	TEXT_OR_NULL,
+	TEXT_OR_NULL,		/* shorter than limit: a step keeps it when it is over */
 	ARGUMENTS,		/* list of strings */
 	VARIABLES,		/* object: string or null each */
 	NUMBER,			/* 0 to limit */
@@ -49,10 +49,10 @@ static const struct field fields[] = {
 	{ SERVER_RUN, "exe_args", ARGUMENTS, 0, 0 },
 	{ SERVER_RUN, "nodes", COUNT, 0, SERVER_NODES_MAX },
 	{ SERVER_RUN, "tasks_per_node", COUNT, 0, SERVER_TASKS_PER_NODE_MAX },
-	{ SERVER_RUN, "output_file", TEXT_OR_NULL, 0, 0 },
-	{ SERVER_RUN, "error_file", TEXT_OR_NULL, 0, 0 },
-	{ SERVER_RUN, "name", TEXT_OR_NULL, 0, 0 },
-	{ SERVER_RUN, "token", TEXT_OR_NULL, 0, 0 },
+	{ SERVER_RUN, "output_file", TEXT_OR_NULL, 0, PATH_MAX },
+	{ SERVER_RUN, "error_file", TEXT_OR_NULL, 0, PATH_MAX },
+	{ SERVER_RUN, "name", TEXT_OR_NULL, 0, SERVER_NAME_BYTES },
+	{ SERVER_RUN, "token", TEXT_OR_NULL, 0, SERVER_TOKEN_BYTES },
 	{ SERVER_RUN, "env", VARIABLES, 0, 0 },
 	{ SERVER_RUN, "current_env", VARIABLES, 0, 0 },
 	{ SERVER_RUN, "pmi_enabled", BOOLEAN, 0, 0 },
@@ -157,7 +157,9 @@ static const char *check_shape(const struct field *field, json_t *value)
 		return json_is_string(value) && json_string_length(value) ? NULL :
 		       "a string that is not empty";
 	case TEXT_OR_NULL:
-		return json_is_string(value) || json_is_null(value) ? NULL : "a string or null";
+		return json_is_null(value) || (json_is_string(value) &&
+		       (json_int_t)json_string_length(value) < field->limit) ? NULL :
+		       "null or a string that is not too long";
 	case ARGUMENTS:
 		return check_strings(value) ? NULL : "a list of strings";
 	case VARIABLES:

@@ -22,6 +22,8 @@ enum {
 	SERVER_TASKS_PER_NODE_MAX = 4096,
 	SERVER_CPUS_MAX = 8192,			/* numbers in an affinity are below */
 	SERVER_ID_BYTES = 32,			/* of a step, with its zero */
+	SERVER_TOKEN_BYTES = 64,		/* with its zero */
+	SERVER_NAME_BYTES = 1024,
 };
 
 enum server_kind {

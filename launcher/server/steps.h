@@ -53,7 +53,7 @@ struct server_step {
 	void *owner;
 	int cancelled;			/* somebody stopped it */
 	int failure;			/* exit code that the job told; 0 = none */
-	char token[64];
+	char token[SERVER_TOKEN_BYTES];
 };
 
 struct server_steps;

@@ -115,6 +115,33 @@ static const struct {
 	{ "logs|{\"step_id\":\"a-0\",\"offset\":-1}", SERVER_LOGS, -EINVAL },
 };
 
+/* A step that is over keeps them, and equal tokens are one request: none is cut. */
+Test(request, a_text_that_is_kept_is_bounded)
+{
+	static const struct {
+		const char *name;
+		int bytes;
+	} rows[] = {
+		{ "token", SERVER_TOKEN_BYTES },
+		{ "name", SERVER_NAME_BYTES },
+		{ "output_file", 4096 },
+		{ "error_file", 4096 },
+	};
+	struct server_request request;
+	struct base_err err = { 0 };
+	char text[8192];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (int more = -1; more <= 0; more++) {
+			snprintf(text, sizeof(text), RUN(",\"%s\":\"%0*d\""), rows[i].name,
+				 rows[i].bytes + more, 0);
+			cr_expect_eq(parse(text, &request, &err), more ? 0 : -EINVAL, "%s",
+				     rows[i].name);
+			cr_expect(more || strstr(err.text, rows[i].name), "%s", err.text);
+			server_request_fini(&request);
+		}
+}
+
 Test(request, what_is_wrong_is_refused_and_named)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
