@@ -193,10 +193,13 @@ static int check_fields(const struct server_request *request, struct base_err *r
 					field->name);
 		wanted = value ? check_shape(field, value) : NULL;
 		if (wanted) {
-			char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+			/* Cut anywhere it is still text. An environment may hold secrets. */
+			char *text = json_is_object(value) ? NULL :
+				     json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
+						JSON_ENSURE_ASCII);
 
 			base_err(reterr, -EINVAL, "%s: \"%s\" is %.*s; it must be %s", kind,
-				 field->name, SHOWN_BYTES, text ? text : "?", wanted);
+				 field->name, SHOWN_BYTES, text ? text : "{...}", wanted);
 			free(text);
 			return -EINVAL;
 		}

@@ -142,6 +142,20 @@ Test(request, a_text_that_is_kept_is_bounded)
 		}
 }
 
+/* It goes to a log and to a client. */
+Test(request, what_is_wrong_is_shown_as_text_and_without_secrets)
+{
+	struct server_request request;
+	struct base_err err;
+
+	cr_assert_eq(parse(RUN(",\"env\":{\"A=B\":\"hush\"}"), &request, &err), -EINVAL);
+	cr_expect(strstr(err.text, "\"env\"") && !strstr(err.text, "hush"), "%s", err.text);
+	server_request_fini(&request);
+	cr_assert_eq(parse(RUN(",\"exe_args\":\"\xc3\xa4\""), &request, &err), -EINVAL);
+	cr_expect(strstr(err.text, "\\u00E4"), "%s", err.text);
+	server_request_fini(&request);
+}
+
 Test(request, what_is_wrong_is_refused_and_named)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
