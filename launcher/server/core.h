@@ -48,7 +48,7 @@ struct server {
 void server_start(struct server *server, struct server_step *step,
 		  const struct server_request *request);
 /* Stop it in whatever state it is. */
-void server_stop(struct server *server, struct server_step *step, uint32_t grace_ms);
+void server_stop(struct server *server, struct server_step *step);
 /* Take it off its list and end it; one code for all, or its own for NULL. */
 void server_finish(struct server *server, struct server_step *step, enum server_state state,
 		   const int *code);

@@ -56,7 +56,6 @@ static const struct field fields[] = {
 	{ SERVER_RUN, "env", VARIABLES, 0, 0 },
 	{ SERVER_RUN, "current_env", VARIABLES, 0, 0 },
 	{ SERVER_RUN, "pmi_enabled", BOOLEAN, 0, 0 },
-	{ SERVER_RUN, "grace_ms", NUMBER, 0, 3600 * 1000 },
 	{ SERVER_RUN, "policy", POLICY, 0, 0 },
 	{ SERVER_UPDATE_STATUS, "step_ids", ARGUMENTS, 1, 0 },
 	{ SERVER_STOP, "step_id", TEXT, 1, 0 },
@@ -253,7 +252,6 @@ static void fill_run(const json_t *body, struct server_run *run)
 		.cpus = json_object_get(policy, "cpu_affinity"),
 		.gpus = json_object_get(policy, "gpu_affinity"),
 		.pmi = flag_of(body, "pmi_enabled", 1),
-		.grace_ms = number_of(body, "grace_ms", UINT32_MAX),
 	};
 }
 

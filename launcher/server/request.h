@@ -47,7 +47,6 @@ struct server_run {
 	const struct json_t *current_env, *env;	/* string -> string or null, or NULL */
 	const struct json_t *cpus, *gpus;	/* list of numbers, or NULL */
 	int pmi;
-	uint32_t grace_ms;			/* from SIGTERM to SIGKILL; UINT32_MAX = usual */
 };
 
 struct server_logs {

@@ -297,7 +297,7 @@ static void answer_stop(struct server *server, const char *id, struct launch_wri
 	struct server_step *step = server_steps_find(server->steps, id);
 
 	if (step)
-		server_stop(server, step, UINT32_MAX);
+		server_stop(server, step);
 	server_put_plain(answer, SERVER_STOP, NULL);
 }
 

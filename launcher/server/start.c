@@ -339,7 +339,7 @@ int server_step(struct server *server)
 	return busy;
 }
 
-void server_stop(struct server *server, struct server_step *step, uint32_t grace_ms)
+void server_stop(struct server *server, struct server_step *step)
 {
 	static const int killed = -9;
 
@@ -350,18 +350,18 @@ void server_stop(struct server *server, struct server_step *step, uint32_t grace
 		server_finish(server, step, SERVER_CANCELLED, &killed);
 		return;
 	}
-	if (step->state == SERVER_STOPPING && grace_ms)
+	if (step->state == SERVER_STOPPING)
 		return;
 	step->state = SERVER_STOPPING;
-	launch_run_stop(step->run, grace_ms == UINT32_MAX ? server->grace_ms : grace_ms);
+	launch_run_stop(step->run, server->grace_ms);
 }
 
 void server_stop_all(struct server *server)
 {
 	base_list_for (at, &server->waiting)
-		server_stop(server, base_list_entry(at, struct server_step, link), UINT32_MAX);
+		server_stop(server, base_list_entry(at, struct server_step, link));
 	base_list_for (at, &server->running)
-		server_stop(server, base_list_entry(at, struct server_step, link), UINT32_MAX);
+		server_stop(server, base_list_entry(at, struct server_step, link));
 }
 
 void server_node_dead(struct server *server, uint32_t node, const char *text)
