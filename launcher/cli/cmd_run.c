@@ -123,13 +123,21 @@ static char *absolute(const char *path, char room[PATH_MAX], const char *wdir)
 	return (char *)path;
 }
 
+/* Return: 0; -1 it is no UTF-8. */
+static int set_text(json_t *body, const char *name, const char *value)
+{
+	return value ? json_object_set_new(body, name, json_string(value)) : 0;
+}
+
 static json_t *make_body(struct options *options)
 {
 	char here[PATH_MAX], output[PATH_MAX], error[PATH_MAX], program[PATH_MAX];
+	const char *wdir = options->wdir ? options->wdir : ".";
 	json_t *body, *env;
+	int bad = 0;
 
-	if (!realpath(options->wdir ? options->wdir : ".", here)) {
-		fprintf(stderr, "dhow: run: --wdir \"%s\": %s\n", options->wdir, strerror(errno));
+	if (!realpath(wdir, here)) {
+		fprintf(stderr, "dhow: run: --wdir \"%s\": %s\n", wdir, strerror(errno));
 		return NULL;
 	}
 	options->wdir = here;
@@ -141,22 +149,19 @@ static json_t *make_body(struct options *options)
 		char *equals = strchr(options->env[i], '=');
 
 		*equals = 0;
-		json_object_set_new(env, options->env[i], json_string(equals + 1));
+		bad |= set_text(env, options->env[i], equals + 1);
 	}
-	json_object_set_new(body, "env", env);
-	json_object_set_new(body, "spool", json_true());
-	if (options->name)
-		json_object_set_new(body, "name", json_string(options->name));
-	if (options->output)
-		json_object_set_new(body, "output_file",
-				    json_string(absolute(options->output, output, here)));
-	if (options->error)
-		json_object_set_new(body, "error_file",
-				    json_string(absolute(options->error, error, here)));
-	if (!body)
-		fputs("dhow: run: the arguments are no UTF-8\n", stderr);
+	bad |= json_object_set_new(body, "env", env);
+	bad |= json_object_set_new(body, "spool", json_true());
+	bad |= set_text(body, "name", options->name);
+	bad |= set_text(body, "output_file", absolute(options->output, output, here));
+	bad |= set_text(body, "error_file", absolute(options->error, error, here));
 	options->wdir = NULL;
-	return body;
+	if (!bad)
+		return body;
+	fputs("dhow: run: the arguments are no UTF-8\n", stderr);
+	json_decref(body);
+	return NULL;
 }
 
 static sig_atomic_t interrupted;

@@ -32,6 +32,9 @@ def test_run_waits_and_prints():
         assert out == "1\n/usr\n", (out, err)
         code, out, err = dhow("run", "-n", "3", "true", server=server)
         assert code == 125 and "only 2 nodes are available" in err, (code, err)
+        for option in ("--env", "--name", "--output", "--error"):
+            code, out, err = dhow("run", option, b"/tmp/\xff=\xff", "true", server=server)
+            assert code == 125 and "no UTF-8" in err, (option, code, err)
         big = dhow("run", "head", "-c", "3000000", "/dev/zero", server=server)[1]
         assert len(big) == 3000000
         file = WORK + "/file"
