@@ -179,7 +179,8 @@ static void stop(struct server_client *client, const char *id)
 				      json_pack("{s:s}", "step_id", id)));
 }
 
-/* Return: 1 and the step's exit code when it is over; 0 not yet; -1 the server has gone. */
+/* Return: 1 and the step's exit code when it is over; 0 not yet; -1 the server has gone, or it is
+ * another one by now. */
 static int ask_status(struct server_client *client, const char *id, int *ret_code)
 {
 	json_t *answer = launch_server_ask(client, "run", SERVER_UPDATE_STATUS,
@@ -191,8 +192,12 @@ static int ask_status(struct server_client *client, const char *id, int *ret_cod
 	json_decref(answer);
 	if (!answer)
 		return -1;
+	if (state == SERVER_CLIENT_UNKNOWN) {
+		fprintf(stderr, "dhow: run: the server does not know step %s any more\n", id);
+		return -1;
+	}
 	*ret_code = code < 0 ? 128 - code : code > 255 ? FAILED : code;
-	return state >= 2;
+	return state >= SERVER_CLIENT_OVER;
 }
 
 /* Both files first, then the status: what was there at the end is printed before we leave. */

@@ -335,7 +335,7 @@ int server_client_state(const char *name)
 					     "Cancelled" };
 	int state = 0;
 
-	while (state < 5 && (!name || strcmp(names[state], name) != 0))
+	while (state < SERVER_CLIENT_UNKNOWN && (!name || strcmp(names[state], name) != 0))
 		state++;
 	return state;
 }

@@ -33,7 +33,9 @@ int server_client_ask(struct server_client *client, enum server_kind kind, struc
 struct json_t *server_client_run_body(char *const *argv, char *const *env, const char *wdir,
 				      uint32_t nodes, uint32_t tasks_per_node);
 
-/* `Running` to a number, the same as enum dhow_server_state has. */
+/* `Running` to a number, the same as enum dhow_server_state has: from SERVER_CLIENT_OVER on it does
+ * not run any more. */
+enum { SERVER_CLIENT_OVER = 2, SERVER_CLIENT_UNKNOWN = 5 };
 int server_client_state(const char *name);
 /* The highest exit code of a list of codes, or -N of a signal; 0 for none. */
 int server_client_worst(const struct json_t *codes);

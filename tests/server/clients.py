@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -139,6 +140,22 @@ def test_steps_survive_their_client_and_not_their_server():
         runner.wait()
         step = client.ask("list")["steps"][0]
         assert step["status"] == "Running", step
+
+
+def test_another_server_in_the_same_place_is_not_taken_for_the_first():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    with serving("--port", port) as (server, client):
+        runner = subprocess.Popen([DHOW, "run", "--server", server.address, "sh", "-c",
+                                   "echo up; sleep 1000"], stdout=subprocess.PIPE, text=True,
+                                  env={**os.environ, "DHOW_SERVER_TIMEOUT": "5000"})
+        assert runner.stdout.readline() == "up\n"
+        runner.send_signal(signal.SIGSTOP)
+        server.kill()
+        server.wait()
+        with serving("--port", port):
+            runner.send_signal(signal.SIGCONT)
+            assert runner.wait(harness.LONG_S) == 125   # 0 would say that it has ended well
 
 
 if __name__ == "__main__":
