@@ -69,11 +69,8 @@ static uint32_t count_cpus(const struct launch_host *host)
 static uint32_t wanted_nodes(const struct launch_serve_options *options,
 			     const struct launch_wlm *source)
 {
-	const char *local = getenv("DHOW_LOCAL_NODES");
-
-	if (options->nodes || source != &launch_wlm_local || !local)
-		return options->nodes;
-	return (uint32_t)strtoul(local, NULL, 10);
+	return options->nodes || source != &launch_wlm_local ? options->nodes :
+	       options->local_nodes;
 }
 
 static int find_nodes(struct plan *plan, const struct launch_wlm **ret_source,
@@ -203,13 +200,12 @@ static uint32_t cooling_ms(const struct launch_serve_options *options)
 {
 	const char *flag = getenv("SMARTSIM_FLAG_TELEMETRY");
 	const char *frequency = getenv("SMARTSIM_TELEMETRY_FREQUENCY");
-	const char *wanted = getenv("DHOW_COOLDOWN");
 	unsigned long seconds = frequency && *frequency ? strtoul(frequency, NULL, 10) : 5;
 
 	if (!options->launcher)
 		return 0;
-	if (wanted && *wanted)
-		return 1000 * (uint32_t)(strtoul(wanted, NULL, 10) % 3600);
+	if (options->cooling_ms != UINT32_MAX)
+		return options->cooling_ms;
 	if (flag && strcmp(flag, "0") == 0)
 		return COOLING_LEAST_MS;
 	return COOLING_LEAST_MS + 2000 * (uint32_t)(seconds < 600 ? seconds : 600);

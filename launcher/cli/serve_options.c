@@ -17,7 +17,7 @@ enum {
 	KEY_SCHEDULE = 1000, KEY_GRACE, KEY_ORPHAN, KEY_GPUS, KEY_START_TIMEOUT, KEY_ADDRESS,
 	KEY_PORT, KEY_FOLDER, KEY_POOL, KEY_SECURITY, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER,
 	KEY_WLM, KEY_HOSTS, KEY_HOSTFILE, KEY_LAUNCHER, KEY_LAUNCHER_TIMEOUT, KEY_FRONT,
-	KEY_CLIENT,
+	KEY_CLIENT, KEY_LOCAL_NODES, KEY_COOLDOWN,
 };
 
 static const char doc[] =
@@ -65,9 +65,11 @@ static const struct {
 	const char *name;
 } variables[] = {
 	{ 'n', "DHOW_SERVER_NODES" },
+	{ KEY_LOCAL_NODES, "DHOW_LOCAL_NODES" },
 	{ KEY_SCHEDULE, "DHOW_SCHEDULE" },
 	{ KEY_GRACE, "DHOW_STOP_GRACE" },
 	{ KEY_ORPHAN, "DHOW_ORPHAN_TIMEOUT" },
+	{ KEY_COOLDOWN, "DHOW_COOLDOWN" },
 	{ KEY_GPUS, "DHOW_GPUS" },
 	{ KEY_ADDRESS, "DHOW_SERVER_ADDRESS" },
 	{ KEY_LAUNCHER_TIMEOUT, "SMARTSIM_DRAGON_TIMEOUT" },
@@ -128,6 +130,9 @@ static int set(struct launch_serve_options *options, int key, char *text)
 	case 'n':
 		options->nodes = (uint32_t)number(text, 1, LAUNCH_NODES_MAX);
 		break;
+	case KEY_LOCAL_NODES:
+		options->local_nodes = (uint32_t)number(text, 1, LAUNCH_NODES_MAX);
+		break;
 	case KEY_SCHEDULE:
 		options->schedule = server_schedule_find(text);
 		if (options->schedule == SERVER_SCHEDULES)
@@ -138,6 +143,9 @@ static int set(struct launch_serve_options *options, int key, char *text)
 		break;
 	case KEY_ORPHAN:
 		options->orphan_ms = (uint32_t)number(text, 0, SECONDS_MAX) * 1000;
+		break;
+	case KEY_COOLDOWN:
+		options->cooling_ms = (uint32_t)number(text, 0, SECONDS_MAX) * 1000;
 		break;
 	case KEY_GPUS:
 		options->gpus = (uint32_t)number(text, 0, 1024);
@@ -241,6 +249,7 @@ void launch_serve_options_parse(int argc, char **argv, struct launch_serve_optio
 		.schedule = SERVER_SCHEDULE_ORIGINAL,
 		.grace_ms = SERVER_GRACE_MS,
 		.orphan_ms = ORPHAN_S * 1000,
+		.cooling_ms = UINT32_MAX,
 		.gpus = UINT32_MAX,
 		.launcher_timeout_ms = TIMEOUT_MS,
 		.front_fd = -1,

@@ -15,8 +15,10 @@
 
 struct launch_serve_options {
 	uint32_t nodes;			/* 0 = all that the source has */
+	uint32_t local_nodes;		/* when the source is this machine; 0 = not said */
 	enum server_schedule schedule;
 	uint32_t grace_ms, orphan_ms;
+	uint32_t cooling_ms;		/* UINT32_MAX = not said */
 	uint32_t gpus;			/* of a node; UINT32_MAX = look */
 	uint32_t start_timeout_s;	/* 0 = as the source says */
 	const char *address;		/* NULL = the one that faces the launcher, or 127.0.0.1 */

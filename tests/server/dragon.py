@@ -152,6 +152,8 @@ def test_why_it_cannot_serve():
          "100 ms (SMARTSIM_DRAGON_TIMEOUT"),
         ({"env": {"DHOW_SCHEDULE": "fair"}}, "DHOW_SCHEDULE \"fair\""),
         ({"env": {"DHOW_LOCAL_NODES": "9999"}}, "9999"),
+        ({"env": {"DHOW_LOCAL_NODES": "four"}}, "DHOW_LOCAL_NODES \"four\""),
+        ({"env": {"DHOW_COOLDOWN": "soon"}}, "DHOW_COOLDOWN \"soon\""),
     ]
     for how, text in rows:
         with launched(**how) as it:
