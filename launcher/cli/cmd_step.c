@@ -21,6 +21,12 @@ struct options {
 	const char *verb;
 };
 
+/* How many steps a command is for. */
+static unsigned most(const char *verb)
+{
+	return strcmp(verb, "stop") == 0 ? STEPS_MAX : strcmp(verb, "logs") == 0 ? 1 : 0;
+}
+
 static error_t take(int key, char *text, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -36,7 +42,7 @@ static error_t take(int key, char *text, struct argp_state *state)
 		options->wait = 1;
 		break;
 	case ARGP_KEY_ARG:
-		if (options->count == STEPS_MAX || strcmp(options->verb, "shutdown") == 0)
+		if (options->count == most(options->verb))
 			launch_server_usage(options->verb, "\"%s\" is one argument too many", text);
 		options->ids[options->count++] = text;
 		break;
@@ -51,7 +57,7 @@ static struct server_client *begin(int argc, char **argv, const char *verb,
 {
 	options->verb = verb;
 	launch_server_parse(argc, argv, verb, own, options, &options->server);
-	if (!options->count && strcmp(verb, "shutdown") != 0)
+	if (!options->count && most(verb))
 		launch_server_usage(verb, "which step? dhow ps shows them");
 	return launch_server_open(&options->server, verb);
 }
