@@ -88,7 +88,7 @@ int launch_cmd_clean(int argc, char **argv)
 
 	if (argc > 2 || (argc == 2 && !dry_run)) {
 		fprintf(stderr, "dhow: clean: unknown option \"%s\"; there is --dry-run\n",
-			argv[1]);
+			argv[argc - 1]);
 		return 2;
 	}
 	dir = opendir("/proc");

@@ -113,7 +113,8 @@ int launch_cmd_info(int argc, char **argv)
 	int major, minor, patch;
 
 	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json") != 0)) {
-		fprintf(stderr, "dhow: info: unknown option \"%s\"; there is --json\n", argv[1]);
+		fprintf(stderr, "dhow: info: unknown option \"%s\"; there is --json\n",
+			argv[argc - 1]);
 		return 2;
 	}
 	uname(&system);

@@ -126,6 +126,8 @@ def test_wrong_usage_says_how():
     for words, text in ((("run",), "no program"), (("run", "-n", "x", "true"), "whole number"),
                         (("stop",), "which step"), (("serve", "--schedule", "fair"), "backfill"),
                         (("serve", "program"), "dhow run"), (("ps", "x"), "too many"),
+                        (("logs", "a-0", "b-1"), "\"b-1\" is one argument too many"),
+                        (("info", "--json", "x"), "\"x\""), (("clean", "--dry-run", "x"), "\"x\""),
                         (("run", "-e", "A", "true"), "NAME=VALUE"), (("keygen", "-x"), "keygen")):
         code, out, err = dhow(*words)
         assert code == 2 and text in err, (words, code, err)
