@@ -35,6 +35,12 @@ int dhow_server_connect(const char *server, const char *key_file,
 	return tell(rc, &err, ret_error);
 }
 
+/* Return: 0; -1 it is no UTF-8, or there is no body. */
+static int set_text(json_t *body, const char *name, const char *value)
+{
+	return value ? json_object_set_new(body, name, json_string(value)) : 0;
+}
+
 int dhow_server_run(struct dhow_server *server, const struct dhow_server_run *run,
 		    char ret_id[DHOW_SERVER_ID_BYTES], char *ret_error)
 {
@@ -42,6 +48,7 @@ int dhow_server_run(struct dhow_server *server, const struct dhow_server_run *ru
 	const char *wdir = run->wdir ? run->wdir : getcwd(here, sizeof(here));
 	json_t *body, *answer;
 	struct base_err err;
+	const char *id;
 	int rc;
 
 	if (!run->argv || !run->argv[0] || !wdir)
@@ -49,19 +56,21 @@ int dhow_server_run(struct dhow_server *server, const struct dhow_server_run *ru
 	body = server_client_run_body(run->argv, run->env ? run->env : environ, wdir,
 				      run->nodes ? run->nodes : 1,
 				      run->tasks_per_node ? run->tasks_per_node : 1);
-	if (run->name)
-		json_object_set_new(body, "name", json_string(run->name));
-	if (run->output_file)
-		json_object_set_new(body, "output_file", json_string(run->output_file));
-	if (run->error_file)
-		json_object_set_new(body, "error_file", json_string(run->error_file));
-	rc = server_client_ask(of(server), SERVER_RUN, body, &answer, &err);
-	if (rc == 0) {
-		const char *id = json_string_value(json_object_get(answer, "step_id"));
-
-		snprintf(ret_id, DHOW_SERVER_ID_BYTES, "%s", id ? id : "");
-		json_decref(answer);
+	if (!body || set_text(body, "name", run->name) ||
+	    set_text(body, "output_file", run->output_file) ||
+	    set_text(body, "error_file", run->error_file)) {
+		json_decref(body);
+		return tell(base_err(&err, -EINVAL, "what is to run is no UTF-8"), &err, ret_error);
 	}
+	rc = server_client_ask(of(server), SERVER_RUN, body, &answer, &err);
+	if (rc < 0)
+		return tell(rc, &err, ret_error);
+	id = json_string_value(json_object_get(answer, "step_id"));
+	if (id)
+		snprintf(ret_id, DHOW_SERVER_ID_BYTES, "%s", id);
+	else
+		rc = base_err(&err, -EPROTO, "the server does not answer as one");
+	json_decref(answer);
 	return tell(rc, &err, ret_error);
 }
 

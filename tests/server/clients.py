@@ -122,6 +122,15 @@ def test_keys():
     os.environ["DHOW_KEY_PATH"] = WORK + "/keys"
 
 
+def test_c_programs():
+    with serving() as (server, client):
+        done = subprocess.run([os.environ["DHOW_API_CLIENT"], server.address, WORK + "/api.out"],
+                              capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert read(WORK + "/api.out") == "from C\n"
+        assert server.wait(harness.LONG_S) == 0
+
+
 def test_wrong_usage_says_how():
     for words, text in ((("run",), "no program"), (("run", "-n", "x", "true"), "whole number"),
                         (("stop",), "which step"), (("serve", "--schedule", "fair"), "backfill"),

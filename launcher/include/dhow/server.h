@@ -9,7 +9,7 @@
  *
  * @ret_error, where it is not NULL, has DHOW_SERVER_ERROR_BYTES and gets one line for people.
  * Errors of every call: -ETIMEDOUT no answer in time; -EPROTO an answer that is none;
- * -ENOMEM; -EREMOTEIO the server refused, @ret_error says why.
+ * -ENOMEM; -E2BIG more than a server takes; -EREMOTEIO the server refused, @ret_error says why.
  */
 #ifndef DHOW_SERVER_H
 #define DHOW_SERVER_H
