@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* run_end.c - signals: what they ask of a run. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,28 +7,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "cli/run.h"
 
 int launch_run_open_signals(struct base_err *reterr)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
-	sigset_t mask;
-	int fd;
 
-	sigemptyset(&mask);
-	signal(SIGCHLD, SIG_DFL);	/* ignored by some parents: then it would not be heard */
-	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		struct sigaction now;
-
-		/* nohup, or a shell's background job: what is ignored stays so. A signalfd would
-		 * hear it all the same. */
-		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaddset(&mask, numbers[i]);
-	}
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? base_err(reterr, -errno, "no signalfd: %s", strerror(errno)) : fd;
+	return base_signals_open(numbers, sizeof(numbers) / sizeof(*numbers), reterr);
 }
 
 static void print_state(struct run *run)

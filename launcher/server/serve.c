@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "server/bootstrap.h"
 #include "server/config_log.h"
 #include "sweep/sweep.h"
@@ -50,21 +51,8 @@ struct serve {
 static int open_signals(struct base_err *reterr)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGCHLD };
-	sigset_t mask;
-	int fd;
 
-	sigemptyset(&mask);
-	signal(SIGCHLD, SIG_DFL);
-	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		struct sigaction now;
-
-		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaddset(&mask, numbers[i]);
-	}
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? base_err(reterr, -errno, "no signalfd: %s", strerror(errno)) : fd;
+	return base_signals_open(numbers, sizeof(numbers) / sizeof(*numbers), reterr);
 }
 
 static void remove_config(struct serve *serve)
