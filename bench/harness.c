@@ -235,3 +235,20 @@ int bench_sync(struct bench_run *run, unsigned sides, uint64_t *value)
 		rc = link_write(run->links[side], *value);
 	return rc;
 }
+
+int bench_alone(int argc, char **argv, const struct bench_alone *alone)
+{
+	struct bench_run run = { .side = 0, .sides = 1, .pinning = "none" };
+	struct bench_options options;
+	int code = 1;
+
+	bench_options_parse(argc, argv, alone->doc, &options);
+	if (options.list) {
+		bench_list(alone->bench, alone->rows, alone->count);
+		return 0;
+	}
+	if (!alone->open || alone->open() == 0)
+		code = bench_main(&run, &options, alone->bench, alone->rows, alone->count);
+	alone->close();
+	return code;
+}

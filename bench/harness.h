@@ -102,6 +102,18 @@ int bench_sync(struct bench_run *run, unsigned sides, uint64_t *value);
 int bench_main(struct bench_run *run, const struct bench_options *options, const char *bench,
 	       const struct bench_case *rows, size_t count);
 
+/* A benchmark of one process. */
+struct bench_alone {
+	const char *bench, *doc;
+	const struct bench_case *rows;
+	size_t count;
+	int (*open)(void);	/* before the first row; 0, or it has said why not; NULL = none */
+	void (*close)(void);	/* at the end, also of a run that has failed */
+};
+
+/* What its main() does. Return: exit code. */
+int bench_alone(int argc, char **argv, const struct bench_alone *alone);
+
 /* statistics over values, which are sorted in place */
 double bench_quantile(double *values, size_t count, double quantile);
 /* 95 % interval of the median, by ranks: no assumption about how they are spread. */

@@ -3,8 +3,6 @@
  * launch.c - starting programs: runs of /bin/true on a job whose daemons are up and by dlaunch from
  * nothing, against a loop of posix_spawn() with 32 in flight; and what the tree of daemons costs.
  */
-#include <stdio.h>
-
 #include "launch_tree.h"
 #include "launch_trials.h"
 
@@ -50,20 +48,15 @@ static const char doc[] =
 	"end (step: until the task runs); the baseline keeps 32 in flight. Rows of the tree of "
 	"daemons: us for each of so many nodes, all in this process, against a star.";
 
-int main(int argc, char **argv)
+static void close_all(void)
 {
-	struct bench_run run = { .side = 0, .sides = 1 };
-	struct bench_options options;
-	int code;
-
-	bench_options_parse(argc, argv, doc, &options);
-	if (options.list) {
-		bench_list("launch", cases, CASES);
-		return 0;
-	}
-	snprintf(run.pinning, sizeof(run.pinning), "none");
-	code = bench_main(&run, &options, "launch", cases, CASES);
 	trial_launch_close();
 	launch_tree_close();
-	return code;
+}
+
+int main(int argc, char **argv)
+{
+	const struct bench_alone alone = { "launch", doc, cases, CASES, NULL, close_all };
+
+	return bench_alone(argc, argv, &alone);
 }

@@ -5,9 +5,6 @@
  *
  *     build/bench/server [--json FILE] [--filter status]
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "server_trials.h"
 
 static const struct bench_case cases[] = {
@@ -28,19 +25,8 @@ static const char doc[] =
 
 int main(int argc, char **argv)
 {
-	struct bench_run run = { .side = 0, .sides = 1 };
-	struct bench_options options;
-	int code;
+	const struct bench_alone alone = { "server", doc, cases, CASES, trial_server_open,
+					   trial_server_close };
 
-	bench_options_parse(argc, argv, doc, &options);
-	if (options.list) {
-		bench_list("server", cases, CASES);
-		return 0;
-	}
-	snprintf(run.pinning, sizeof(run.pinning), "none");
-	if (trial_server_open() < 0)
-		return 1;
-	code = bench_main(&run, &options, "server", cases, CASES);
-	trial_server_close();
-	return code;
+	return bench_alone(argc, argv, &alone);
 }
