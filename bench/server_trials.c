@@ -93,7 +93,7 @@ static int make_keys(struct base_err *err)
 int trial_server_open(void)
 {
 	ssize_t n = readlink("/proc/self/exe", dhow, sizeof(dhow) - 64);
-	struct base_err err;
+	struct base_err err = { .text = "no folder or no pipe" };
 	char *slash;
 	int fds[2];
 
@@ -110,8 +110,13 @@ int trial_server_open(void)
 	echo = fork();
 	if (echo == 0)
 		serve_echo(fds[1]);
-	if (read(fds[0], echo_endpoint, sizeof(echo_endpoint)) != sizeof(echo_endpoint))
+	close(fds[1]);	/* an echo that dies is heard */
+	n = read(fds[0], echo_endpoint, sizeof(echo_endpoint));
+	close(fds[0]);
+	if (echo < 0 || n != sizeof(echo_endpoint)) {
+		fprintf(stderr, "server: the echo by CURVE does not start\n");
 		return -1;
+	}
 	context = zmq_ctx_new();
 	socket_echo = connect_to(echo_endpoint);
 	return 0;
@@ -154,13 +159,23 @@ static int start_server(pid_t *ret_pid)
 	return rc < 0 ? rc : 0;
 }
 
+/* Ends it also if it does not answer. */
 static void stop_server(pid_t *pid)
 {
+	uint64_t limit_ns = base_now_ns() + WAIT_MS * BASE_MS;
+
 	if (*pid <= 0)
 		return;
-	ask(socket_server, "shutdown|{}", 11);
-	zmq_close(socket_server);
-	waitpid(*pid, NULL, 0);
+	if (!socket_server || ask(socket_server, "shutdown|{}", 11) < 0)
+		kill(*pid, SIGTERM);
+	if (socket_server)
+		zmq_close(socket_server);
+	socket_server = NULL;
+	while (waitpid(*pid, NULL, WNOHANG) == 0) {
+		if (base_now_ns() > limit_ns)
+			kill(*pid, SIGKILL);
+		usleep(500);
+	}
 	*pid = 0;
 	is_busy = 0;
 }
@@ -173,10 +188,14 @@ void trial_server_close(void)
 					     "keys", "" };
 
 	stop_server(&server);
-	kill(echo, SIGKILL);
-	waitpid(echo, NULL, 0);
-	zmq_close(socket_echo);
-	zmq_ctx_term(context);
+	if (echo > 0) {
+		kill(echo, SIGKILL);
+		waitpid(echo, NULL, 0);
+	}
+	if (context) {
+		zmq_close(socket_echo);
+		zmq_ctx_term(context);
+	}
 	server_keytree_fini(&tree);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, parts[i]);
