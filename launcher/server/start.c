@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "job/run.h"
 #include "server/core.h"
@@ -25,14 +25,6 @@ enum {
 static const char *const gpu_variables[] = { "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
 					     "ZE_AFFINITY_MASK" };
 enum { GPU_VARIABLES = sizeof(gpu_variables) / sizeof(*gpu_variables) };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void release_hosts(struct server *server, struct server_step *step)
 {
@@ -64,7 +56,7 @@ static void rank_started(void *arg, uint32_t rank, pid_t pid)
 
 	(void)rank, (void)pid;
 	if (!step->started_ms)
-		step->started_ms = now_ms();
+		step->started_ms = base_day_ms();
 	if (step->state == SERVER_STARTING)
 		step->state = SERVER_RUNNING;
 }

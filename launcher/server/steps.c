@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "keys/keys.h"
 
 enum { TOKENS_LOOKED_AT = 1000 };
@@ -64,14 +64,6 @@ void server_steps_free(struct server_steps *steps)
 		if (steps->table[i % SERVER_STEPS_MAX])
 			free_step(steps->table[i % SERVER_STEPS_MAX]);
 	free(steps);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* The first words of what runs, for `dhow ps`. */
@@ -140,7 +132,7 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 		return -ENOMEM;
 	}
 	base_list_init(&step->link);
-	step->queued_ms = now_ms();
+	step->queued_ms = base_day_ms();
 	step->number = steps->next++;
 	steps->living++;
 	launch_keys_random(&random, sizeof(random));
@@ -206,7 +198,7 @@ void server_step_over(struct server_steps *steps, struct server_step *step,
 			step->codes[0] = *code;
 	}
 	step->state = state;
-	step->ended_ms = now_ms();
+	step->ended_ms = base_day_ms();
 	free(step->text);
 	step->text = NULL;
 	free(step->hosts);
