@@ -19,7 +19,7 @@ failed=0
 # show COMMAND...: print it, run it, remember a failure
 show() {
 	printf '\n$ %s\n' "$*"
-	"$@" </dev/null || { failed=1; echo "demo.sh: exit $?: $*" >&2; }
+	"$@" </dev/null || { echo "demo.sh: exit $?: $*" >&2; failed=1; }
 }
 
 show build/bin/dlaunch -n 4 -N 3 build/bench/exchange
