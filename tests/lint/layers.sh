@@ -13,6 +13,7 @@ channels/src|dhow base
 channels/agent|dhow base src/gateway.h
 tcp|dhow base agent
 hsta|dhow base agent
+launcher/include/dhow|dhow
 launcher/keys|dhow base
 launcher/proto|dhow base keys
 launcher/place|dhow base
@@ -45,7 +46,8 @@ may() {
 
 bad=0 seen=0
 while IFS='|' read -r folder allowed; do
-	[ -d "$folder" ] || continue
+	[ -n "$folder" ] || continue
+	[ -d "$folder" ] || { echo "layers: there is no $folder"; bad=1; continue; }
 	while IFS=: read -r file line include; do
 		seen=$((seen + 1))
 		may "$folder" "$allowed" "$include" && continue
@@ -54,5 +56,11 @@ while IFS='|' read -r folder allowed; do
 	done < <(grep -rnHE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*("|<dhow/)' \
 		"$folder" | sed -E 's/^([^:]*:[0-9]+:).*include[[:space:]]*["<]([^">]*)[">].*/\1\2/')
 done <<<"$table"
+# A new folder gets its row; those below a part (tcp/uring) have their part's.
+for folder in $(find channels tcp hsta launcher -name '*.[ch]' -printf '%h\n' | sort -u); do
+	grep -q -e "^$folder|" -e "^${folder%%/*}|" <<<"$table" && continue
+	echo "layers: $folder is in no row of the table"
+	bad=1
+done
 echo "layers: $seen includes checked"
 exit $bad
