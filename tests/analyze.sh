@@ -33,7 +33,9 @@ keep() {
 if command -v gcc >/dev/null && echo 'int main(void) { return 0; }' | gcc -fanalyzer -x c - -o /dev/null 2>/dev/null; then
 	tools=$((tools + 1))
 	for file in $sources; do
-		gcc -fanalyzer -O1 $(flags "$file") -c "$file" -o /dev/null 2>&1 | keep >>"$found"
+		gcc -fanalyzer -O1 $(flags "$file") -c "$file" -o /dev/null >"$found.out" 2>&1 ||
+			{ echo "$file: gcc -fanalyzer cannot compile it"; grep error: "$found.out"; bad=1; }
+		keep <"$found.out" >>"$found"
 	done
 	echo "analyze: gcc -fanalyzer: $(echo "$sources" | wc -l) files"
 else
@@ -42,7 +44,9 @@ fi
 if command -v clang-tidy >/dev/null; then
 	tools=$((tools + 1))
 	for file in $sources; do
-		clang-tidy -p "$build" --quiet "$file" 2>/dev/null | keep >>"$found"
+		clang-tidy -p "$build" --quiet "$file" >"$found.out" 2>/dev/null ||
+			{ echo "$file: clang-tidy cannot read it"; grep error: "$found.out"; bad=1; }
+		keep <"$found.out" >>"$found"
 	done
 	echo "analyze: clang-tidy: $(echo "$sources" | wc -l) files"
 else
