@@ -36,7 +36,8 @@
 #include "tcp/wire.h"
 
 enum { DOOR_FD = 3, ADDRESS_FD = 4, LIMIT_S = 20, MESSAGES = 200, MESSAGE_BYTES = 64,
-	FRAME_ROOM = 32768, BEAT_MS = 500, JOB = 0xc0d, FILES_MORE = 64 };
+	FRAME_ROOM = 32768, BEAT_MS = 500, JOB = 0xc0d, FILES_MORE = 64,
+	LINKS_MAX = 1023, LIMIT_MIB_MAX = 1 << 20 };
 
 struct member {			/* a node that we play */
 	int fd;
@@ -165,6 +166,8 @@ static void start_node(struct dhow_address *ret_address)
 	char self[PATH_MAX] = "", agent[PATH_MAX + 32], fabric[16];
 	char *task_words[] = { (char[]){ "crowd" }, (char[]){ "--task" }, NULL };
 	char *agent_words[] = { (char[]){ "dhow-tcp" }, (char[]){ "--fabric" }, fabric, NULL };
+	struct pollfd said = { .events = POLLIN };
+	uint64_t until_ns;
 	int ends[2], rc;
 
 	here.options = (struct dhow_node_options){ .job = JOB, .nodes = wanted.links + 1 };
@@ -172,17 +175,16 @@ static void start_node(struct dhow_address *ret_address)
 	rc = dhow_node_create(&here.options, &hooks, &here.service);
 	if (rc < 0 || pipe(ends) < 0 || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		fail("cannot make the node", rc < 0 ? rc : errno);
-	here.task_says = ends[0];
+	here.task_says = said.fd = ends[0];
 	here.task = start("/proc/self/exe", task_words, ends[1]);
 	close(ends[1]);
-	for (size_t got = 0; got < sizeof(*ret_address);) {
-		struct pollfd said = { .fd = ends[0], .events = POLLIN };
-
+	until_ns = base_now_ns() + LIMIT_S * 1000 * BASE_MS;
+	/* It is less than a pipe takes in one piece. */
+	while (poll(&said, 1, 0) == 0 && base_now_ns() < until_ns)
 		serve(1);
-		if (poll(&said, 1, 0) == 1)
-			got += (size_t)read(ends[0], (char *)ret_address + got,
-					    sizeof(*ret_address) - got);
-	}
+	if (poll(&said, 1, 0) != 1 ||
+	    read(ends[0], ret_address, sizeof(*ret_address)) != sizeof(*ret_address))
+		fail("the task does not tell its address", ETIMEDOUT);
 	snprintf(fabric, sizeof(fabric), "%s", wanted.fabric);
 	snprintf(agent, sizeof(agent), "%s/../bin/dhow-tcp", dirname(self));
 	here.agent = start(agent, agent_words, -1);
@@ -312,16 +314,26 @@ static long memory_kib(void)
 	return kib;
 }
 
+/* @text, from @least to @most; else the usage, and the end. */
+static unsigned number(struct argp_state *state, const char *option, const char *text,
+		       unsigned least, unsigned most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || value < least || value > most)
+		argp_error(state, "%s %s: from %u to %u", option, text, least, most);
+	return (unsigned)value;
+}
+
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
 	case 'n':
-		wanted.links = (unsigned)strtoul(arg, NULL, 10);
-		if (wanted.links < 1 || wanted.links > 1023)
-			argp_error(state, "--links %s: from 1 to 1023", arg);
+		wanted.links = number(state, "--links", arg, 1, LINKS_MAX);
 		return 0;
 	case 'l':
-		wanted.limit_mib = (unsigned)strtoul(arg, NULL, 10);
+		wanted.limit_mib = number(state, "--limit", arg, 1, LIMIT_MIB_MAX);
 		return 0;
 	case 'f':
 		wanted.fabric = arg;
