@@ -133,7 +133,7 @@ static void describe(const char *which, const struct version *version)
 
 static int print(const struct version *before, const struct version *after, double limit)
 {
-	int failed = 0, shown = 0;
+	int failed = 0, shown = 0, gone = 0;
 	char name[TITLE_BYTES];
 	json_t *row;
 	size_t at;
@@ -147,8 +147,14 @@ static int print(const struct version *before, const struct version *after, doub
 		double change;
 		int fails;
 
-		if (title(row, name) || find(before, name, &old) || find(after, name, &new))
+		if (title(row, name) || find(before, name, &old))
 			continue;
+		if (find(after, name, &new)) {
+			printf("%-44s %8.3f %8.3f-%-8.3f not there after\n", name, old.ratio,
+			       old.low, old.high);
+			gone++;
+			continue;
+		}
 		change = 100 * (new.ratio / old.ratio - 1);
 		said = verdict(&old, &new);
 		fails = limit >= 0 && !strcmp(said, "worse") && change > limit;
@@ -161,9 +167,12 @@ static int print(const struct version *before, const struct version *after, doub
 	printf("%d rows; ratios to the raw baseline of the same run, larger is worse; "
 	       "worse or better: the intervals do not touch; ?: fewer than %d runs\n",
 	       shown, RUNS_ENOUGH);
+	if (gone && limit >= 0)
+		fprintf(stderr, "compare: %d rows cannot be held to --limit: they are not there "
+			"after\n", gone);
 	if (!shown)
 		fprintf(stderr, "compare: the files have no row in common\n");
-	return shown ? failed > 0 : -ENOENT;
+	return shown ? failed > 0 || (gone && limit >= 0) : -ENOENT;
 }
 
 int compare_runs(const char *before, const char *after, double limit)

@@ -42,6 +42,13 @@ grep -qE '^b first c 8 .* \+20\.0% same$' "$work/out" || fail "intervals that to
 expect 0 "$compare" --limit 1 "$work/old-1.json" "$work/new-1.json"
 grep -qE '^b first .* worse\?$' "$work/out" || fail "one run is not marked with '?'"
 
+# A row that is gone cannot be held to a limit.
+sed '/"second"/d; s/},$/}]}/' "$work/near-1.json" >"$work/less.json"
+expect 0 "$compare" "$work/old-1.json" "$work/less.json"
+grep -qE '^b second c 8 .* not there after$' "$work/out" || fail "the row that is gone is not named"
+expect 1 "$compare" --limit 60 "$work/old-1.json" "$work/less.json"
+grep -q '1 rows cannot be held to --limit' "$work/err" || fail "rows that are gone are not counted"
+
 expect 2 "$compare" "$work/old-1.json"
 expect 2 "$compare" "$work/old-1.json" "$work/none.json"
 grep -q 'none.json' "$work/err" || fail "the missing file is not named"
