@@ -8,7 +8,8 @@ A fenced block says behind its language what it is:
     ```text expect      each line is in the output of the last run; `...` stands for anything
     ```LANG norun       is not run; the next words say why
 A block of c, python, sh or cmake without one of these is an error. Commands that are only shown
-(indented lines) are held to the programs' own options: dlaunch by --dry-run, others by --help.
+(indented lines, and between backquotes) are held to the programs' own options: dlaunch by
+--dry-run, others by --help.
 """
 import os
 import re
@@ -31,7 +32,8 @@ def fail(place, text):
 
 
 def blocks(path):
-    """(line number, info words, text) of each fenced block; (number, None, text) of shown lines."""
+    """(line number, info words, text) of each fenced block; (number, None, text) of shown lines,
+    (number, ["inline"], text) of what stands between backquotes."""
     inside, start, info = None, 0, []
     with open(os.path.join(source, path), encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -45,6 +47,8 @@ def blocks(path):
                 inside.append(line)
             elif line.startswith("    "):
                 yield number, None, line.strip()
+            else:
+                yield from ((number, ["inline"], code) for code in re.findall(r"`([^`]+)`", line))
     if inside is not None:
         fail(f"{path}:{start}", "the block has no end")
 
@@ -61,7 +65,7 @@ def install():
     subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True,
                    stdout=subprocess.DEVNULL)
     os.makedirs(tools)
-    python, site = "/usr/bin/env -S python3", os.path.join(build, "python", "site")
+    python, site = sys.executable, os.path.join(build, "python", "site")
     if os.path.isdir(site):
         with open(os.path.join(build, "python", "interpreter"), encoding="utf-8") as file:
             python = file.read().strip()
@@ -75,6 +79,7 @@ def install():
         if "libdhow.so" in files:
             os.environ["LD_LIBRARY_PATH"] = folder
     os.environ["CMAKE_PREFIX_PATH"] = prefix
+    os.environ["DHOW_BUILD"] = build  # for bench/compare
     os.environ["DHOW_DOCS"] = os.path.join(source, "docs")
     os.environ["PATH"] = os.pathsep.join([tools, os.path.join(prefix, "bin"), os.environ["PATH"]])
 
@@ -95,6 +100,8 @@ def run_document(path):
         place, kind = f"{path}:{number}", info[1] if info and len(info) > 1 else ""
         if info is None:
             show(place, text)
+        elif info == ["inline"]:
+            show(place, text, whole=False)
         elif kind.startswith("file="):
             counts["files"] += 1
             with open(os.path.join(folder, os.path.basename(kind[5:])), "w",
@@ -109,6 +116,7 @@ def run_document(path):
             counts["runs"] += 1
             if "python3" in text and not os.path.isdir(os.path.join(build, "python", "site")):
                 print(f"{place}: not run: the Python package is not built (see python_wheel)")
+                output = None
                 continue
             done = execute(["bash", "-e", "-c", text], folder)
             output = done.stdout
@@ -117,24 +125,28 @@ def run_document(path):
             for line in text.splitlines():
                 show(place, line)
         elif kind == "expect":
-            expect(place, text, output)
+            if output is not None:
+                expect(place, text, output)
         elif info and info[0] in languages and not (kind == "norun" and len(info) > 2):
             fail(place, "say what to do with it: file=, from=, run, or norun and why")
 
 
-commands = ("dlaunch", "build/bin/dlaunch", "dhow", "bench/compare")
+commands = ("dlaunch", "build/bin/dlaunch", "dhow")
+scripts = ("bench/compare", "bench/uring", "bench/peers/run", "tests/run.sh")  # of the sources
+daemons = ("dlaunch", "build/bin/dlaunch", "build/bench/transport", "bench/uring", "bench/compare")
 helps = {}
 
 
 def help_of(*program):
     if program not in helps:
-        done = execute([*program, "--help"], work)
+        front = ["bash"] if program[0].endswith(".sh") else []
+        done = execute([*front, *program, "--help"], work)
         helps[program] = done.stdout
     return helps[program]
 
 
-def show(place, line):
-    """A line that is shown: are its options those of the program?"""
+def show(place, line, whole=True):
+    """A line that is shown: are its options those of the program? It may be a mere part of one."""
     for part in re.split(r"\s+(?:#|;|\||&&|\|\|)\s?", line):
         try:
             words = shlex.split(part)
@@ -142,13 +154,18 @@ def show(place, line):
             continue
         while words and re.match(r"^[A-Z_]+=", words[0]):
             words = words[1:]
+        if words[:1] == ["chrt"] and any(word in daemons for word in words):
+            fail(place, f"'{part.strip()}': what starts daemons may not be run by chrt "
+                 "(bench/README.md)")
+        if words[:1] == ["bash"]:
+            words = words[1:]
         # The rest of a line counts only behind a command: a table is none.
-        if not words or not (words[0] in commands or words[0].startswith("build/bench/")):
+        if not words or not (words[0] in (*commands, *scripts) or
+                             words[0].startswith("build/bench/")):
             return
         if len(words) < 2 or any(word in ("...", "[...]") for word in words):
             continue
-        name = os.path.basename(words[0])
-        if words[0] in ("dlaunch", "build/bin/dlaunch"):
+        if whole and words[0] in ("dlaunch", "build/bin/dlaunch"):
             counts["shown"] += 1
             done = execute([os.path.join(build, "bin", "dlaunch"), "--dry-run", *words[1:]], work)
             if done.returncode == 2:
@@ -157,10 +174,18 @@ def show(place, line):
             counts["shown"] += 1
             if not re.search(rf"\b{re.escape(words[1])}\b", help_of(f"{build}/bin/dhow")):
                 fail(place, f"'{part.strip()}': dhow --help has no '{words[1]}'")
-        elif words[0].startswith("build/bench/") or words[0] == "bench/compare":
+        else:
             counts["shown"] += 1
-            program = f"{build}/bench/{name}"
+            program = os.path.join(source, words[0])
+            if words[0] not in scripts:
+                folder = "bench" if words[0].startswith("build/bench/") else "bin"
+                program = os.path.join(build, folder, os.path.basename(words[0]))
+            if not os.access(program, os.R_OK):
+                fail(place, f"'{part.strip()}': there is no {words[0]}")
+                continue
             for word in words[1:]:
+                if "/" in word and words[0] == "dlaunch":
+                    break  # the options behind are the program's
                 option = word.split("=")[0]
                 if option.startswith("--") and not re.search(
                         rf"{re.escape(option)}\b", help_of(program)):
