@@ -4,6 +4,10 @@
 # Does nothing, fast and without rights, where everything is there.
 #   --long  also what only the long tests and the comparison with others use
 set -u
+case ${1:-} in
+"" | --long) ;;
+*) echo "install.sh: unknown option '$1' (wanted --long)" >&2; exit 2 ;;
+esac
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
 	libsodium-dev libhwloc-dev libpmix-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
