@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# array_test.sh BUILD - the wheel under dlaunch: arrays between two nodes, and a killed rank.
+# array_test.sh BUILD - the wheel under dlaunch: arrays between two nodes, and an exception.
 set -u
 [ -e "$1/python/site" ] || { echo "skipped: the wheel is not built (see python_wheel)"; exit 77; }
 python=$(cat "$1/python/interpreter")
