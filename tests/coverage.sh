@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.." || exit 1
 command -v gcovr >/dev/null || { echo "skipped: gcovr is not installed"; exit 77; }
 [ $# -gt 0 ] || set -- -L 'unit|cli' -LE long
 
-{ cmake --preset coverage && cmake --build --preset coverage; } >build-coverage.log 2>&1 ||
-	{ tail -n 20 build-coverage.log; exit 1; }
-mv build-coverage.log build-coverage/build.log
+mkdir -p build-coverage
+{ cmake --preset coverage && cmake --build --preset coverage; } >build-coverage/build.log 2>&1 ||
+	{ tail -n 20 build-coverage/build.log; exit 1; }
 find build-coverage -name '*.gcda' -delete
 ctest --test-dir build-coverage -j "$(nproc)" "$@" >build-coverage/tests.log 2>&1
 grep 'tests passed' build-coverage/tests.log
