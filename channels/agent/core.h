@@ -274,7 +274,6 @@ struct agent {
 	struct agent_stream_out **outs;	/* by stream index */
 	uint32_t out_count;
 	uint32_t out_generation;
-	uint64_t outbound;		/* bytes of the blocks that streams hold */
 	struct agent_ask **asks;	/* by request index */
 	uint32_t ask_index_count;
 	struct base_list asking;	/* asks that wait for an answer */

@@ -19,18 +19,10 @@
 #include "agent/trace.h"
 #include "base/log.h"
 
-static void count_block(struct agent *agent, int64_t bytes)
-{
-	agent->outbound += (uint64_t)bytes;
-	gateway_outbound(agent->gateway, agent->outbound);
-}
-
 static void release_out(struct agent *agent, struct agent_out *out)
 {
-	if (out->is_block) {
-		count_block(agent, -(int64_t)out->message.bytes);
-		dhow_message_free(&out->message);
-	}
+	if (out->is_block)
+		gateway_free(agent->gateway, &out->message);
 	agent_slab_put(&agent->slab, out);
 }
 
@@ -296,7 +288,6 @@ static bool keep(struct agent_stream_out *stream, struct gateway_item *item)
 	if (item->is_block) {
 		gateway_keep(agent->gateway, item);
 		out->message = item->message;
-		count_block(agent, (int64_t)out->message.bytes);
 	} else {
 		out->message = item->message;
 		if (copy)

@@ -11,6 +11,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/outbound.h"
 #include "src/remote.h"
 
 struct dhow_gateway {
@@ -18,6 +19,8 @@ struct dhow_gateway {
 	struct dhow_channel *channel;	/* the gateway channel: many producers, one reader */
 	uint32_t seen_orphans;		/* orphan_epoch up to which streams were looked at */
 	uint32_t orphan_at;		/* next stream to look at; LAYOUT_STREAMS = none */
+	uint32_t kept;			/* blocks of messages that wait */
+	bool stream_ended;		/* perhaps with a sender that had claimed room */
 };
 
 int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SECRET_BYTES],
@@ -48,7 +51,7 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 	gateway->orphan_at = LAYOUT_STREAMS;
 	atomic_store_explicit(&gateway->segment->shm->agent, gateway->segment->me,
 			      memory_order_release);
-	gateway_outbound(gateway, 0);
+	outbound_forget(gateway->segment);
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_UP, memory_order_release);
 	ready.peer = *self;
 	connection_tell(&ready);
@@ -149,6 +152,7 @@ static bool next_orphan(struct dhow_gateway *gateway, struct gateway_item *ret_i
 			continue;
 		atomic_store_explicit(at, WORD(WORD_SERIAL(word), STREAM_CLOSED, 0),
 				      memory_order_release);
+		gateway->stream_ended = true;
 		*ret_item = (struct gateway_item){ .kind = GATEWAY_CLOSE,
 						   .index = gateway->orphan_at++ };
 		return true;
@@ -204,8 +208,14 @@ bool gateway_next(struct dhow_gateway *gateway, struct gateway_item *ret_item)
 	if (next_slot(gateway, ret_item) || next_orphan(gateway, ret_item))
 		return true;
 	/* The first call that saw a new epoch looks at the ring again before the streams. */
-	return gateway->orphan_at < LAYOUT_STREAMS &&
-	       (next_slot(gateway, ret_item) || next_orphan(gateway, ret_item));
+	if (gateway->orphan_at < LAYOUT_STREAMS &&
+	    (next_slot(gateway, ret_item) || next_orphan(gateway, ret_item)))
+		return true;
+	if (gateway->stream_ended && !gateway->kept) {
+		outbound_forget(gateway->segment);
+		gateway->stream_ended = false;
+	}
+	return false;
 }
 
 static struct shm_slot *item_slot(struct dhow_gateway *gateway, const struct gateway_item *item)
@@ -217,9 +227,13 @@ static struct shm_slot *item_slot(struct dhow_gateway *gateway, const struct gat
 
 void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item)
 {
-	if (item->message.word_)
+	if (item->message.word_) {
+		if (item->is_block)
+			outbound_release(gateway->segment,
+					 heap_bytes(gateway->segment, item->message.block_));
 		channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_,
 			       false);
+	}
 	item->message = (struct dhow_message){ 0 };
 }
 
@@ -227,14 +241,23 @@ void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item)
 {
 	if (!item->message.word_)
 		return;
-	if (!channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_, true))
+	if (!channel_finish(gateway->channel, item_slot(gateway, item), item->message.word_,
+			    true)) {
+		outbound_release(gateway->segment,
+				 heap_bytes(gateway->segment, item->message.block_));
 		item->message.block_ = 0;
+	}
 	item->message.word_ = 0;
+	gateway->kept += item->message.block_ != 0;
 }
 
-void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes)
+void gateway_free(struct dhow_gateway *gateway, struct dhow_message *message)
 {
-	atomic_store_explicit(&gateway->segment->shm->outbound, bytes, memory_order_relaxed);
+	if (message->block_) {
+		gateway->kept--;
+		outbound_release(gateway->segment, heap_bytes(gateway->segment, message->block_));
+	}
+	dhow_message_free(message);
 }
 
 /* ---- streams ---- */

@@ -87,12 +87,11 @@ bool gateway_arm(struct dhow_gateway *gateway);
 bool gateway_next(struct dhow_gateway *gateway, struct gateway_item *ret_item);
 void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item);
 /* Turn a lent block into the agent's own, so that the slot is free at once: afterwards
- * item->message must be freed with dhow_message_free(). Inline data is not moved. */
+ * item->message must be freed with gateway_free(). Inline data is not moved. */
 void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item);
 
-/* So many bytes of kept blocks wait for other nodes now: senders leave the rest of the pool to
- * what comes from there. */
-void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes);
+/* Free the block of a message that was kept, and give the room back that its sender claimed. */
+void gateway_free(struct dhow_gateway *gateway, struct dhow_message *message);
 
 /* Where a stream leads. False: the record is not open. */
 bool gateway_stream(struct dhow_gateway *gateway, uint32_t index, struct dhow_address *ret_target);

@@ -66,6 +66,13 @@ uint64_t heap_bytes(const struct segment *segment, uint32_t block)
 	return UINT64_C(1) << block_order(segment, block);
 }
 
+uint64_t heap_rounded(const struct segment *segment, uint64_t bytes)
+{
+	unsigned order = order_of(bytes);
+
+	return UINT64_C(1) << (order < segment->order_min ? segment->order_min : order);
+}
+
 uint64_t heap_word(const struct segment *segment, uint32_t block)
 {
 	return atomic_load_explicit(&segment->tree[block], memory_order_seq_cst);	/* W2 */

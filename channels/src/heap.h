@@ -23,6 +23,9 @@ void heap_format(struct segment *segment);
 /* Largest payload that fits an empty pool. */
 uint64_t heap_block_max(const struct segment *segment);
 
+/* What a block for @bytes takes of the pool. */
+uint64_t heap_rounded(const struct segment *segment, uint64_t bytes);
+
 /* Take a block owned by this process. Return: 0; -EMSGSIZE; -EAGAIN none is free. */
 int heap_alloc(struct segment *segment, uint64_t bytes, uint32_t *ret_block);
 

@@ -197,7 +197,7 @@ struct shm_segment {
 	_Atomic uint32_t agent;		/* owner id of the agent */
 	_Atomic uint32_t orphan_epoch;	/* moves when a stream wants to be closed */
 	_Atomic uint32_t generation;	/* of the next channel */
-	/* bytes of blocks that wait for another node; written by: agent; a hint for senders */
+	/* bytes of blocks that wait for another node; written by: senders and agent, outbound.h */
 	_Atomic uint64_t outbound;
 	alignas(LAYOUT_LINE) _Atomic uint32_t wait_block;	/* for a free block */
 	_Atomic uint32_t block_hint[64];	/* per order: freed lately */

@@ -10,6 +10,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/outbound.h"
 #include "src/waitset.h"
 
 /* A deadline as the far node may need it longer: the answer travels. */
@@ -191,26 +192,20 @@ static int wait_progress(struct dhow_channel *channel, _Atomic uint64_t *counter
 	return rc == -ETIMEDOUT ? say(channel->segment, &channel->address, rc) : rc;
 }
 
-/*
- * Two nodes whose pools are full of what they send to each other would wait for ever, since what
- * comes in needs a block, too. So half of the pool is all that may wait for other nodes; about,
- * because several senders may look at once. Nobody rings a bell for it: look again.
- */
-static int room_in_pool(struct dhow_channel *channel, size_t bytes, uint64_t deadline_ns)
+/* Nobody rings a bell when there is room again: look now and then. */
+int remote_claim(struct dhow_channel *channel, uint64_t bytes, uint64_t deadline_ns)
 {
 	struct segment *segment = channel->segment;
 	struct shm_stream *stream = &segment->streams[channel->remote.stream];
 	const struct timespec pause = { .tv_nsec = POOL_LOOK_NS };
 
-	for (;;) {
-		uint64_t outbound =
-			atomic_load_explicit(&segment->shm->outbound, memory_order_relaxed);
+	while (!outbound_claim(segment, bytes)) {
 		int rc = atomic_load_explicit(&stream->error, memory_order_relaxed);
 
 		if (rc)
 			return say(segment, &channel->address, rc);
 		rc = agent_down(segment);
-		if (rc || !outbound || outbound + bytes <= segment->shm->data_bytes / 2)
+		if (rc)
 			return rc;
 		if (deadline_ns == DHOW_TRY)
 			return -EAGAIN;
@@ -218,6 +213,7 @@ static int room_in_pool(struct dhow_channel *channel, size_t bytes, uint64_t dea
 			return say(segment, &channel->address, -ETIMEDOUT);
 		nanosleep(&pause, NULL);
 	}
+	return 0;
 }
 
 /* A stream that filled the pool would leave nothing for what comes from other nodes, and no block
@@ -273,8 +269,6 @@ static int push(struct dhow_channel *channel, const void *data, size_t bytes, ui
 				   remote->accepted + 1 - GATEWAY_WINDOW, deadline_ns);
 	if (rc == 0 && bytes >= LARGE_MIN)
 		rc = room_for_large(channel, bytes, deadline_ns);
-	if (rc == 0 && bytes >= LARGE_MIN)
-		rc = room_in_pool(channel, bytes, deadline_ns);
 	if (rc == 0)
 		rc = channel_put(channel, data, bytes, block, &envelope, deadline_ns, NULL);
 	if (rc == 0)

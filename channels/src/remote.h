@@ -14,7 +14,11 @@ int remote_open(struct segment *segment, const struct dhow_address *address,
 		enum channel_kind kind, uint64_t deadline_ns, struct dhow_channel **ret_channel);
 void remote_close(struct dhow_channel *channel);
 
-/* As channel_put(), then wait for what @when says. */
+/* Wait for room for a block of @bytes (the whole one) on its way to another node; when it is not
+ * given away, it is for the caller to release it. See outbound.h. */
+int remote_claim(struct dhow_channel *channel, uint64_t bytes, uint64_t deadline_ns);
+
+/* As channel_put(), of what was claimed; then wait for what @when says. */
 int remote_send(struct dhow_channel *channel, const void *data, size_t bytes, uint32_t block,
 		const struct dhow_header *header, enum dhow_return_when when, uint64_t deadline_ns);
 int remote_flush(struct dhow_channel *channel, uint64_t deadline_ns);

@@ -6,6 +6,7 @@
 #include "src/context.h"
 #include "src/heap.h"
 #include "src/liveness.h"
+#include "src/outbound.h"
 #include "src/preview.h"
 #include "src/remote.h"
 
@@ -58,6 +59,32 @@ static bool was_given_away(int rc, struct segment *segment, uint32_t block)
 	return rc == 0 || heap_word(segment, block) != WORD(0, BLOCK_OWNED, segment->me);
 }
 
+static void free_unsent(struct dhow_channel *channel, uint32_t block)
+{
+	if (channel->is_remote)
+		outbound_release(channel->segment, heap_bytes(channel->segment, block));
+	heap_free_mine(channel->segment, block);
+}
+
+/* The block that a message is copied to; one that leaves the node needs room there, too. */
+static int take_block(struct dhow_channel *channel, size_t bytes, uint64_t deadline_ns,
+		      uint32_t *ret_block)
+{
+	struct segment *segment = channel->segment;
+	uint64_t whole = heap_rounded(segment, bytes);
+	int rc;
+
+	if (!channel->is_remote || bytes > heap_block_max(segment))
+		return channel_block(segment, bytes, deadline_ns, ret_block);
+	rc = remote_claim(channel, whole, deadline_ns);
+	if (rc < 0)
+		return rc;
+	rc = channel_block(segment, bytes, deadline_ns, ret_block);
+	if (rc < 0)
+		outbound_release(segment, whole);
+	return rc;
+}
+
 /* Copy into a block first: when the slot is claimed all is ready to be published. */
 static int send_block(struct dhow_channel *channel, const void *data, size_t bytes,
 		      const struct dhow_header *header, enum dhow_return_when when,
@@ -69,7 +96,7 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 
 	if (deadline_ns == DHOW_TRY && !ring_has_room(&channel->ring))
 		return -EAGAIN;
-	rc = channel_block(segment, bytes, deadline_ns, &block);
+	rc = take_block(channel, bytes, deadline_ns, &block);
 	if (rc < 0)
 		return rc;
 	if (bytes >= PREVIEW_MIN && !channel->is_remote)
@@ -80,7 +107,7 @@ static int send_block(struct dhow_channel *channel, const void *data, size_t byt
 	if (serial)
 		preview_end(channel, block, serial);
 	if (!was_given_away(rc, segment, block))
-		heap_free_mine(segment, block);
+		free_unsent(channel, block);
 	return rc;
 }
 
@@ -156,9 +183,15 @@ int dhow_send_message(struct dhow_channel *channel, struct dhow_message *message
 	if (message->bytes > heap_bytes(segment, block))
 		return dhow_fail(-EMSGSIZE, "message of %zu bytes in a block of %llu",
 				 message->bytes, (unsigned long long)heap_bytes(segment, block));
+	if (channel->is_remote)
+		rc = remote_claim(channel, heap_bytes(segment, block), deadline_ns);
+	if (rc < 0)
+		return rc;
 	rc = put(channel, NULL, message->bytes, block, 0, &message->header, when, deadline_ns);
 	if (was_given_away(rc, segment, block))
 		*message = (struct dhow_message){ .header = message->header };
+	else if (channel->is_remote)
+		outbound_release(segment, heap_bytes(segment, block));
 	return rc;
 }
 

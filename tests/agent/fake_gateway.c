@@ -516,9 +516,10 @@ void gateway_done(struct dhow_gateway *gateway, struct gateway_item *item)
 	memset(item, 0xee, sizeof(*item));
 }
 
-void gateway_outbound(struct dhow_gateway *gateway, uint64_t bytes)
+void gateway_free(struct dhow_gateway *gateway, struct dhow_message *message)
 {
-	gateway->outbound = bytes;
+	(void)gateway;
+	dhow_message_free(message);
 }
 
 void gateway_keep(struct dhow_gateway *gateway, struct gateway_item *item)

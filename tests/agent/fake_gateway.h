@@ -72,7 +72,6 @@ struct dhow_gateway {
 	bool dead[FAKE_NODES], silent[FAKE_NODES];
 	unsigned silences[FAKE_NODES];	/* reported */
 	unsigned reported[FAKE_NODES];
-	uint64_t outbound;
 };
 
 extern struct dhow_gateway *fake_nodes;	/* [FAKE_NODES] */
