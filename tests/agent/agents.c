@@ -131,11 +131,11 @@ void send_many(unsigned total, void (*disturb)(unsigned done))
 				disturb(received);
 		}
 	}
-	until(stream(0, 3)->deposited == total, 5000);
-	until(stream(0, 3)->received == total, 5000);
+	until(stream(0, 3)->deposited == total, 60000);
+	until(stream(0, 3)->received == total, 60000);
 	cr_assert_eq(count(1, 0), 0);
 	fake_stream_close(0, 3);
-	until(stream(0, 3)->forgotten, 5000);
+	until(stream(0, 3)->forgotten, 60000);
 	run_for(20);
 	no_leaks();
 }

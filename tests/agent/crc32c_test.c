@@ -6,7 +6,7 @@
 
 #include "agent/crc32c.h"
 
-TestSuite(crc32c, .timeout = 20);
+TestSuite(crc32c, .timeout = 200);
 
 Test(crc32c, known_vectors)
 {

@@ -12,7 +12,7 @@ static void init(void)
 	cr_assert(sodium_init() >= 0);
 }
 
-TestSuite(hello, .init = init, .timeout = 20);
+TestSuite(hello, .init = init, .timeout = 200);
 
 struct side {
 	struct agent_hello hello;

@@ -17,7 +17,7 @@ static void init(void)
 	cr_assert(sodium_init() >= 0);
 }
 
-TestSuite(level, .init = init, .timeout = 60);
+TestSuite(level, .init = init, .timeout = 200);
 
 enum { BODY = 200, FRAME = AGENT_HEADER_BYTES + BODY, MAC = 0, INTEGRITY, ENCRYPT, LEVELS };
 

@@ -13,7 +13,7 @@
 #include "agent/link.h"
 #include "agents.h"
 
-TestSuite(secured, .init = agents_init, .timeout = 60);
+TestSuite(secured, .init = agents_init, .timeout = 200);
 
 static const char *const names[] = { "mac", "integrity", "encrypt" };
 enum { LEVELS = 3 };
@@ -193,7 +193,7 @@ static void send_pattern(const char *security)
 	fake_stream_open(0, 3, &target);
 	for (unsigned i = 0; i < 6; i++)
 		cr_assert(fake_send(0, 3, data, sizes[i], i));
-	until(count(1, 0) == 6, 5000);
+	until(count(1, 0) == 6, 60000);
 	for (unsigned i = 0; i < 6; i++) {
 		struct fake_message message;
 

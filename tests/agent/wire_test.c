@@ -7,7 +7,7 @@
 
 #include "agent/wire.h"
 
-TestSuite(wire, .timeout = 20);
+TestSuite(wire, .timeout = 200);
 
 static const struct agent_record sample = {
 	.index = 17,

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-TestSuite(address, .timeout = 10);
+TestSuite(address, .timeout = 200);
 
 static const struct dhow_address sample = { 0xcafe1234, 3, 0x11, 0x2a, 7 };
 

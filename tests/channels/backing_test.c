@@ -63,7 +63,7 @@ static int limited(int place)
 	return strstr(err.text, "control group") ? 0 : 4;
 }
 
-Test(backing, a_control_group_that_is_too_small_is_an_error_now, .timeout = 30)
+Test(backing, a_control_group_that_is_too_small_is_an_error_now, .timeout = 200)
 {
 	int place = make_group(), status = 0;
 	pid_t child;
@@ -82,7 +82,7 @@ Test(backing, a_control_group_that_is_too_small_is_an_error_now, .timeout = 30)
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
 }
 
-Test(backing, all_of_it_is_there, .timeout = 30)
+Test(backing, all_of_it_is_there, .timeout = 200)
 {
 	const struct backing_options options = { .bytes = 1 << 20, .numa_node = -1 };
 	struct base_err err = { "" };

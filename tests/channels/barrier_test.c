@@ -29,7 +29,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(barrier, .init = start, .fini = stop, .timeout = 60);
+TestSuite(barrier, .init = start, .fini = stop, .timeout = 200);
 
 static void make(uint32_t parties)
 {

@@ -36,7 +36,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(batch, .init = start, .fini = stop, .timeout = 30);
+TestSuite(batch, .init = start, .fini = stop, .timeout = 200);
 
 static void check(const struct dhow_item *item, unsigned number)
 {

@@ -20,7 +20,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(channel, .init = start, .fini = stop, .timeout = 30);
+TestSuite(channel, .init = start, .fini = stop, .timeout = 200);
 
 static uint64_t blocks(void)
 {
@@ -285,7 +285,7 @@ Test(channel, received_block_is_nobody_elses)
 	dhow_message_free(&received);
 }
 
-TestSuite(detached, .timeout = 10);
+TestSuite(detached, .timeout = 200);
 
 Test(detached, every_call_says_so)
 {

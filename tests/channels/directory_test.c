@@ -30,7 +30,7 @@ static void stop(void)
 	directory_destroy(directory);
 }
 
-TestSuite(directory, .init = start, .fini = stop, .timeout = 10);
+TestSuite(directory, .init = start, .fini = stop, .timeout = 200);
 
 static void ask(enum dhow_name_op op, uint64_t ticket, const char *name, const char *address,
 		uint64_t wait_ms)

@@ -34,7 +34,7 @@ static void stop(void)
 	segment_unmap(&segment);
 }
 
-TestSuite(heap, .init = start, .fini = stop, .timeout = 30);
+TestSuite(heap, .init = start, .fini = stop, .timeout = 200);
 
 static uint64_t free_bytes(void)
 {

@@ -35,7 +35,7 @@ static void stop(void)
 	segment_unmap(&segment);
 }
 
-TestSuite(liveness, .init = start, .fini = stop, .timeout = 30);
+TestSuite(liveness, .init = start, .fini = stop, .timeout = 200);
 
 static pid_t child(void (*body)(void))
 {

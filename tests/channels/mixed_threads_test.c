@@ -42,7 +42,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(mixed_threads, .init = start, .fini = stop, .timeout = 100);
+TestSuite(mixed_threads, .init = start, .fini = stop, .timeout = 200);
 
 static size_t size_of(unsigned number)
 {

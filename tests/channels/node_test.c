@@ -20,7 +20,7 @@ static void start(void)
 	assert_ok(dhow_init_at(name, 0));
 }
 
-TestSuite(node, .init = start, .fini = detach, .timeout = 30);
+TestSuite(node, .init = start, .fini = detach, .timeout = 200);
 
 /* Run @body in a child that joins; it returns an exit code. */
 static pid_t child(int (*body)(void))

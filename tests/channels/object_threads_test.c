@@ -12,7 +12,7 @@ static struct dhow_semaphore *semaphore;
 static unsigned plain[THREADS];		/* written before, read after a barrier */
 static _Atomic unsigned lasts, wrong, inside;
 
-TestSuite(object_threads, .init = attach, .fini = detach, .timeout = 100);
+TestSuite(object_threads, .init = attach, .fini = detach, .timeout = 200);
 
 static void *party(void *arg)
 {

@@ -7,7 +7,7 @@
 
 #include "attached.h"
 
-TestSuite(pool, .init = attach, .fini = detach, .timeout = 30);
+TestSuite(pool, .init = attach, .fini = detach, .timeout = 200);
 
 Test(pool, serves_its_own_channels_and_blocks)
 {

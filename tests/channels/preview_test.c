@@ -28,7 +28,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(preview, .init = start, .fini = stop, .timeout = 60);
+TestSuite(preview, .init = start, .fini = stop, .timeout = 200);
 
 /* Sizes around the threshold and the pieces; each message begins elsewhere in the data. */
 static size_t size_of(unsigned number)

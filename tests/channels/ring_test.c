@@ -33,7 +33,7 @@ static void stop(void)
 	free(ring.slots);
 }
 
-TestSuite(ring, .init = start, .fini = stop, .timeout = 20);
+TestSuite(ring, .init = start, .fini = stop, .timeout = 200);
 
 static bool push(uint64_t value)
 {

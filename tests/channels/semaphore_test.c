@@ -36,7 +36,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(semaphore, .init = start, .fini = stop, .timeout = 60);
+TestSuite(semaphore, .init = start, .fini = stop, .timeout = 200);
 
 static uint32_t value(void)
 {

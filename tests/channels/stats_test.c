@@ -24,7 +24,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(stats, .init = start, .fini = stop, .timeout = 30);
+TestSuite(stats, .init = start, .fini = stop, .timeout = 200);
 
 static struct dhow_channel_stats stats(void)
 {
@@ -120,7 +120,7 @@ Test(stats, who_sleeps)
 	assert_ok(wake_up(thread));
 }
 
-Test(shut, what_is_in_it_comes_out, .init = start, .fini = stop, .timeout = 30)
+Test(shut, what_is_in_it_comes_out, .init = start, .fini = stop, .timeout = 200)
 {
 	unsigned events = 0;
 
@@ -139,7 +139,7 @@ Test(shut, what_is_in_it_comes_out, .init = start, .fini = stop, .timeout = 30)
 	cr_assert_eq(stats().count, 0u);
 }
 
-Test(shut, wakes_who_sleeps, .init = start, .fini = stop, .timeout = 30)
+Test(shut, wakes_who_sleeps, .init = start, .fini = stop, .timeout = 200)
 {
 	pthread_t thread = fall_asleep(0);
 
@@ -147,7 +147,7 @@ Test(shut, wakes_who_sleeps, .init = start, .fini = stop, .timeout = 30)
 	cr_assert_eq(wake_up(thread), -EPIPE);
 }
 
-Test(shut, a_full_channel_refuses_who_waits_for_room, .init = start, .fini = stop, .timeout = 30)
+Test(shut, a_full_channel_refuses_who_waits_for_room, .init = start, .fini = stop, .timeout = 200)
 {
 	pthread_t thread;
 
@@ -162,7 +162,7 @@ Test(shut, a_full_channel_refuses_who_waits_for_room, .init = start, .fini = sto
 	assert_rc(receive(), -EPIPE);
 }
 
-Test(shut, a_lent_message_may_come_again, .init = start, .fini = stop, .timeout = 30)
+Test(shut, a_lent_message_may_come_again, .init = start, .fini = stop, .timeout = 200)
 {
 	struct dhow_message message;
 

@@ -12,7 +12,7 @@ enum { SENDERS = 3, RECEIVERS = 3, MESSAGES = 4000 };
 static struct dhow_channel *channel;
 static _Atomic unsigned received[SENDERS], damaged, disordered;
 
-TestSuite(threads, .init = attach, .fini = detach, .timeout = 100);
+TestSuite(threads, .init = attach, .fini = detach, .timeout = 200);
 
 static size_t size_of(unsigned number)
 {

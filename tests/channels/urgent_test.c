@@ -23,7 +23,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(urgent, .init = start, .fini = stop, .timeout = 30);
+TestSuite(urgent, .init = start, .fini = stop, .timeout = 200);
 
 static void send(uint32_t tag, uint32_t flags)
 {

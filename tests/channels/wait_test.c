@@ -10,7 +10,7 @@
 #include "src/segment.h"
 #include "src/wait.h"
 
-TestSuite(wait, .timeout = 30);
+TestSuite(wait, .timeout = 200);
 
 static _Atomic uint32_t word;
 static _Atomic int condition;

@@ -35,7 +35,7 @@ static void stop(void)
 	detach();
 }
 
-TestSuite(waitset, .init = start, .fini = stop, .timeout = 60);
+TestSuite(waitset, .init = start, .fini = stop, .timeout = 200);
 
 static void put(struct dhow_channel *to)
 {
@@ -258,7 +258,7 @@ static void shared_start(void)
 	dhow_address_print(&address, where);
 }
 
-TestSuite(waitset_processes, .init = shared_start, .fini = stop, .timeout = 100);
+TestSuite(waitset_processes, .init = shared_start, .fini = stop, .timeout = 200);
 
 static pid_t child(void (*body)(struct dhow_channel *of))
 {

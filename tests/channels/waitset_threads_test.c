@@ -14,7 +14,7 @@ static struct dhow_channel *channels[CHANNELS];
 static struct dhow_waitset *set;
 static _Atomic unsigned taken, wrong;
 
-TestSuite(waitset_threads, .init = attach, .fini = detach, .timeout = 100);
+TestSuite(waitset_threads, .init = attach, .fini = detach, .timeout = 200);
 
 static void *sender(void *arg)
 {

@@ -17,7 +17,7 @@ static void run(const struct fabric_ops *ops, void (*body)(const struct fabric_o
 }
 
 #define CASE(suite, ops, name) \
-	Test(suite, name, .timeout = 60) \
+	Test(suite, name, .timeout = 200) \
 	{ \
 		run(ops, conformance_##name); \
 	}
@@ -51,7 +51,7 @@ TUNED(uring_sqpoll, "files=on,zc=on,fixed=on,sqpoll=on")
 #define URING_NONE(name) CASE(uring_none, uring_none_ops(), name)
 /* Each ring has a thread of the kernel: many of them on few processors take for ever. */
 #define URING_SQPOLL(name) \
-	Test(uring_sqpoll, name, .timeout = 60) \
+	Test(uring_sqpoll, name, .timeout = 200) \
 	{ \
 		if (strcmp(#name, "many_peers") == 0 && sysconf(_SC_NPROCESSORS_ONLN) < 16) \
 			cr_skip_test("26 kernel threads for fewer than 16 processors"); \

@@ -10,7 +10,7 @@
 
 #include "fabric_side.h"
 
-Test(mem_knobs, refuses_every_third, .timeout = 20)
+Test(mem_knobs, refuses_every_third, .timeout = 200)
 {
 	struct pair pair;
 	void *slot = NULL;
@@ -29,7 +29,7 @@ Test(mem_knobs, refuses_every_third, .timeout = 20)
 	pair_close(&pair);
 }
 
-Test(mem_knobs, reorders_and_loses_nothing, .timeout = 20)
+Test(mem_knobs, reorders_and_loses_nothing, .timeout = 200)
 {
 	enum { COUNT = 60 };
 	struct pair pair;
@@ -53,7 +53,7 @@ Test(mem_knobs, reorders_and_loses_nothing, .timeout = 20)
 	pair_close(&pair);
 }
 
-Test(mem_knobs, loses_every_fourth, .timeout = 20)
+Test(mem_knobs, loses_every_fourth, .timeout = 200)
 {
 	struct pair pair;
 
@@ -65,7 +65,7 @@ Test(mem_knobs, loses_every_fourth, .timeout = 20)
 	pair_close(&pair);
 }
 
-Test(mem_knobs, cut_is_told_to_both, .timeout = 20)
+Test(mem_knobs, cut_is_told_to_both, .timeout = 200)
 {
 	struct pair pair;
 	struct side_op out;
@@ -106,7 +106,7 @@ static void *drive(void *user)
 	return NULL;
 }
 
-Test(mem_knobs, two_threads, .timeout = 60)
+Test(mem_knobs, two_threads, .timeout = 200)
 {
 	enum { COUNT = 5000 };
 	struct driven driven = { .stop = false };

@@ -55,7 +55,7 @@ void pair_pump(struct pair *pair);
 
 #define PAIR_UNTIL(pair, condition) \
 	do { \
-		uint64_t until_ = base_now_ns() + 8000 * BASE_MS; \
+		uint64_t until_ = base_now_ns() + 60000 * BASE_MS; \
 		while (!(condition)) { \
 			cr_assert(base_now_ns() < until_, "never: %s", #condition); \
 			pair_pump(pair); \

@@ -109,7 +109,7 @@ static void run(const char *provider, const char *name, const struct fabric_ops 
 	}
 
 #define CASE(suite, name) \
-	Test(suite, name, .timeout = 60) \
+	Test(suite, name, .timeout = 200) \
 	{ \
 		run(suite##_provider, #name, suite##_ops(), conformance_##name); \
 	}

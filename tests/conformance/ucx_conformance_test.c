@@ -47,7 +47,7 @@ static void run(void (*body)(const struct fabric_ops *))
 }
 
 #define UCX(name) \
-	Test(ucx, name, .timeout = 60) \
+	Test(ucx, name, .timeout = 200) \
 	{ \
 		run(conformance_##name); \
 	}

@@ -42,7 +42,7 @@ static void setup(void)
 	ops.open = open_rxm;
 }
 
-TestSuite(ofi_faults, .timeout = 60, .init = setup);
+TestSuite(ofi_faults, .timeout = 200, .init = setup);
 
 static unsigned downs(const struct pair *pair)
 {

@@ -104,7 +104,7 @@ static void setup(void)
 	ops.open = open_rxm;
 }
 
-TestSuite(ofi_peers, .timeout = 60, .init = setup);
+TestSuite(ofi_peers, .timeout = 200, .init = setup);
 
 Test(ofi_peers, nonsense_changes_nothing)
 {

@@ -93,7 +93,7 @@ static struct fid_mr *region(void)
 	return mr;
 }
 
-TestSuite(ofi_rules, .timeout = 30, .init = setup);
+TestSuite(ofi_rules, .timeout = 200, .init = setup);
 
 Test(ofi_rules, mr_mode_must_be_offered)
 {

@@ -14,7 +14,7 @@
 #include "ofi/ofi.h"
 #include "ofi/slingshot.h"
 
-TestSuite(ofi, .timeout = 20);
+TestSuite(ofi, .timeout = 200);
 
 Test(ofi, offer_survives_the_wire)
 {

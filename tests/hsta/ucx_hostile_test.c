@@ -12,7 +12,7 @@
 #include "fabric_side.h"
 #include "hsta/ucx/ucx.h"
 
-TestSuite(ucx_hostile, .timeout = 60);
+TestSuite(ucx_hostile, .timeout = 200);
 
 enum { BIG = 1 << 20, MANY = 100 };
 

@@ -21,7 +21,7 @@ enum {
 	CHILD_LIFE_S = 50, /* should we die first */
 };
 
-TestSuite(ucx_killed, .timeout = 60);
+TestSuite(ucx_killed, .timeout = 200);
 
 /* One direction of transfers of a process; its fetches take each offer as it comes. */
 struct traffic {

@@ -10,7 +10,7 @@
 #include "fabric_side.h"
 #include "hsta/ucx/ucx.h"
 
-TestSuite(ucx, .timeout = 60);
+TestSuite(ucx, .timeout = 200);
 
 /* Software: it must be named. */
 static const struct fabric_options over_tcp = { .provider = "tcp" };

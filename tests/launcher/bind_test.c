@@ -9,7 +9,7 @@
 #include "bind/bind.h"
 #include "bind/gpus.h"
 
-TestSuite(bind, .timeout = 20);
+TestSuite(bind, .timeout = 200);
 
 #define TWO_SOCKETS "pack:2 [numa] core:4 pu:2"	/* 16 threads; 2k and 2k+1 are a core */
 

@@ -10,7 +10,7 @@
 #include "wlm/hosts.h"
 #include "wlm/words.h"
 
-TestSuite(hosts, .timeout = 30);
+TestSuite(hosts, .timeout = 200);
 
 /* The list as one text: `name:slots,...`, slots left out when they are 0. */
 static const char *print(const struct launch_hosts *hosts)

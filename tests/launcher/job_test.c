@@ -16,7 +16,7 @@
 #include "job/job.h"
 #include "job/run.h"
 
-enum { NODES = 2, WAIT_MS = 20000, RANKS_MAX = 16, OUTPUT_BYTES = 4096 };
+enum { NODES = 2, WAIT_MS = 60000, RANKS_MAX = 16, OUTPUT_BYTES = 4096 };
 
 static struct launch_job *job;
 static struct launch_job_spec spec = {
@@ -118,7 +118,7 @@ static void close_job(void)
 	close(signals);
 }
 
-TestSuite(job, .timeout = 60, .init = open_job, .fini = close_job);
+TestSuite(job, .timeout = 200, .init = open_job, .fini = close_job);
 
 /* Step the job until *what is at least @wanted. */
 static void wait_for(const int *what, int wanted)

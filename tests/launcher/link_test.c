@@ -9,7 +9,7 @@
 #include "proto/link.h"
 
 
-enum { WAIT_MS = 5000, REFUSED_MS = 700 };
+enum { WAIT_MS = 60000, REFUSED_MS = 700 };
 
 static struct launch_keys *server_keys, *node_keys[2];
 static struct launch_link *server;
@@ -47,7 +47,7 @@ static void close_server(void)
 	launch_keys_free(node_keys[1]);
 }
 
-TestSuite(link, .timeout = 60, .init = open_server, .fini = close_server);
+TestSuite(link, .timeout = 200, .init = open_server, .fini = close_server);
 
 /* Return: node that sent, -1 nobody within the time. */
 static int receive(struct launch_link *link, int wait_ms, struct launch_message *ret_message)

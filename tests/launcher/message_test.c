@@ -12,7 +12,7 @@
 #include "proto/boot_file.h"
 #include "proto/message.h"
 
-TestSuite(message, .timeout = 60);
+TestSuite(message, .timeout = 200);
 
 /* A frame in an allocation of its exact size, so that a sanitizer sees any overrun. */
 static int decode_copy(const uint8_t *data, size_t bytes, struct launch_message *ret_message,

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-TestSuite(options, .timeout = 10);
+TestSuite(options, .timeout = 200);
 
 static void parse(char **argv, struct launch_options *ret_options)
 {

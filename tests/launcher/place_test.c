@@ -7,7 +7,7 @@
 
 #include "place/place.h"
 
-TestSuite(place, .timeout = 10);
+TestSuite(place, .timeout = 200);
 
 static struct launch_shape shape(uint32_t nodes, uint32_t tasks_per_node, uint32_t tasks)
 {

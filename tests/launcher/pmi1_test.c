@@ -14,7 +14,7 @@
 #include "pmi/pmi1_port.h"
 #include "pmi/source.h"
 
-TestSuite(pmi1, .timeout = 10);
+TestSuite(pmi1, .timeout = 200);
 
 Test(pmi1, lines)
 {

@@ -10,7 +10,7 @@
 #include "pmi/layout.h"
 #include "pmi/pals.h"
 
-TestSuite(pmi, .timeout = 10);
+TestSuite(pmi, .timeout = 200);
 
 /* @numbers: the node of each rank. */
 static struct launch_pmi_layout *make(uint32_t size, const uint32_t *numbers, uint32_t here)

@@ -19,7 +19,7 @@ static void forget(void)
 		unsetenv(variables[i]);
 }
 
-TestSuite(select, .timeout = 20, .init = forget);
+TestSuite(select, .timeout = 200, .init = forget);
 
 static const struct launch_wish none;
 #define OPTION(text) ((struct launch_wish){ text, "option", 1 })

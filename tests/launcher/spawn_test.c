@@ -13,7 +13,7 @@
 
 #include "base/spawn.h"
 
-TestSuite(spawn, .timeout = 20);
+TestSuite(spawn, .timeout = 200);
 
 Test(spawn, not_found_and_not_executable_are_told_apart)
 {

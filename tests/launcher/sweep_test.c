@@ -13,7 +13,7 @@
 #include "sweep/rundir.h"
 #include "sweep/sweep.h"
 
-TestSuite(sweep, .timeout = 30);
+TestSuite(sweep, .timeout = 200);
 
 static pid_t start_sleep(char *first, char *second)
 {

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "proto/relay.h"
 
-TestSuite(tree, .timeout = 60);
+TestSuite(tree, .timeout = 200);
 
 Test(tree, everybody_has_one_way)
 {
@@ -43,7 +43,7 @@ Test(tree, everybody_has_one_way)
 }
 
 /* A root and three daemons in a line, in this process: 0 below the root, 1 below 0, 2 below 1. */
-enum { NODES = 3, WAIT_MS = 10000 };
+enum { NODES = 3, WAIT_MS = 60000 };
 static const struct launch_tree line = { NODES, 1 };
 static struct launch_keys *keys[NODES + 1];	/* the last one is the root's */
 static struct launch_link *root;
@@ -136,7 +136,7 @@ static void say_up(uint32_t node, const struct launch_message *message)
 	launch_frame_fini(&frame);
 }
 
-TestSuite(relay, .timeout = 60, .init = open_line, .fini = close_line);
+TestSuite(relay, .timeout = 200, .init = open_line, .fini = close_line);
 
 Test(relay, up_and_down_by_way_of_others)
 {

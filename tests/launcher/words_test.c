@@ -12,7 +12,7 @@
 #include "cli/multi_prog.h"
 #include "cli/pattern.h"
 
-TestSuite(words, .timeout = 10);
+TestSuite(words, .timeout = 200);
 
 /* The entries, with blanks between. */
 static const char *environment(const char *exports, struct launch_env_edits *edits)

@@ -30,7 +30,7 @@ static void teardown(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(config, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(config, .init = setup, .fini = teardown, .timeout = 200);
 
 Test(config, written_and_read_and_removed)
 {

@@ -35,7 +35,7 @@ static void teardown(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(keytree, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(keytree, .init = setup, .fini = teardown, .timeout = 200);
 
 static unsigned mode_of(const char *name)
 {

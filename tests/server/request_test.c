@@ -8,7 +8,7 @@
 
 #include "server/request.h"
 
-TestSuite(request, .timeout = 20);
+TestSuite(request, .timeout = 200);
 
 static int parse(const char *text, struct server_request *request, struct base_err *err)
 {

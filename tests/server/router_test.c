@@ -40,7 +40,7 @@ static void teardown(void)
 	launch_keys_free(strange_keys);
 }
 
-TestSuite(router, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(router, .init = setup, .fini = teardown, .timeout = 200);
 
 static void set_int(void *socket, int option, int value)
 {

@@ -4,7 +4,7 @@
 
 #include "server/schedule.h"
 
-TestSuite(schedule, .timeout = 10);
+TestSuite(schedule, .timeout = 200);
 
 static const uint32_t slots[] = { 4, 4, 4, 4 };
 

@@ -45,7 +45,7 @@ static void teardown(void)
 	launch_writer_fini(&answer);
 }
 
-TestSuite(server, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(server, .init = setup, .fini = teardown, .timeout = 200);
 
 /* As a new message: each has a number of its own. */
 static const char *ask(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -48,7 +48,7 @@ static void stop(void)
 	munmap((void *)shared, 4096);
 }
 
-TestSuite(death, .init = start, .fini = stop, .timeout = 110);
+TestSuite(death, .init = start, .fini = stop, .timeout = 200);
 
 /* In how many rounds: more with DHOW_LONG in the environment. */
 static int rounds(int usual, int full)

@@ -56,7 +56,7 @@ static void stop(void)
 	segment_unmap(&segment);
 }
 
-TestSuite(kill_object, .init = start, .fini = stop, .timeout = 110);
+TestSuite(kill_object, .init = start, .fini = stop, .timeout = 200);
 
 /* ---- operations of the victim, on handles of its own ---- */
 

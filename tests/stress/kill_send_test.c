@@ -44,7 +44,7 @@ static void start(void)
 	assert_ok(dhow_init_at(name, 0));
 }
 
-TestSuite(kill_send, .init = start, .fini = detach, .timeout = 110);
+TestSuite(kill_send, .init = start, .fini = detach, .timeout = 200);
 
 static size_t size_of(uint64_t number)
 {

@@ -22,7 +22,7 @@
 	} while (0)
 
 /* A deadline that a healthy test never reaches. */
-#define SOON dhow_in_ms(10000)
+#define SOON dhow_in_ms(60000)
 
 /* Fixtures of a suite: each Criterion test is a process and so a node of its own. */
 static inline void attach(void)

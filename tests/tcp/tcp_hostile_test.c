@@ -272,14 +272,14 @@ static void no_descriptor_left(const struct fabric_ops *ops)
 }
 
 #define FABRIC_TESTS(body) \
-	Test(uring, body, .timeout = 60) \
+	Test(uring, body, .timeout = 200) \
 	{ \
 		char why[160] = ""; \
 		if (tcp_fabric_probe(&tcp_fabrics[0], NULL, why, sizeof(why)) < 0) \
 			cr_skip_test("cannot run here: %s", why); \
 		body(tcp_fabrics[0].ops); \
 	} \
-	Test(epoll, body, .timeout = 60) \
+	Test(epoll, body, .timeout = 200) \
 	{ \
 		body(tcp_fabrics[1].ops); \
 	}

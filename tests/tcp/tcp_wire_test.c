@@ -13,7 +13,7 @@
 #include "tcp/fabrics.h"
 #include "tcp/wire.h"
 
-Test(wire, encode_decode, .timeout = 10)
+Test(wire, encode_decode, .timeout = 200)
 {
 	uint8_t header[TCP_WIRE_BYTES];
 	struct tcp_wire wire;
@@ -30,7 +30,7 @@ Test(wire, encode_decode, .timeout = 10)
 	}
 }
 
-Test(wire, limits, .timeout = 10)
+Test(wire, limits, .timeout = 200)
 {
 	cr_assert(tcp_wire_allowed(TCP_FRAME, 0, 1));
 	cr_assert(tcp_wire_allowed(TCP_FRAME, 0, TCP_FRAME_MAX));
@@ -50,7 +50,7 @@ Test(wire, limits, .timeout = 10)
 	cr_assert(!tcp_wire_allowed(TCP_DROP + 1, 0, 1));
 }
 
-Test(address, text_and_blob, .timeout = 10)
+Test(address, text_and_blob, .timeout = 200)
 {
 	static const char *const good[] = { "127.0.0.1", "10.1.2.3", "::1", "fe80::1%1" };
 	static const char *const bad[] = { "localhost", "", "1.2.3.4.5", "*" };
@@ -79,7 +79,7 @@ Test(address, text_and_blob, .timeout = 10)
 	cr_assert_eq(address.v4.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 }
 
-Test(fabrics, choice, .timeout = 10)
+Test(fabrics, choice, .timeout = 200)
 {
 	struct fabric_options wrong = { .bind = "nowhere" };
 	char why[256];
@@ -108,7 +108,7 @@ static void forbid_io_uring(void)
 		cr_skip_test("no seccomp here");
 }
 
-Test(fabrics, io_uring_forbidden, .timeout = 10)
+Test(fabrics, io_uring_forbidden, .timeout = 200)
 {
 	char why[256];
 
@@ -118,7 +118,7 @@ Test(fabrics, io_uring_forbidden, .timeout = 10)
 	cr_assert_not_null(strstr(why, "fabric uring cannot run here"));
 }
 
-Test(options, of_uring, .timeout = 10)
+Test(options, of_uring, .timeout = 200)
 {
 	static const char *const wrong[] = { "zc", "zc=", "zc=yes", "=on", ",zc=on",
 					     "zc=on,fast=on", "zc=onn", "sqpoll=on fixed=on" };
