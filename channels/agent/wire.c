@@ -41,17 +41,6 @@ static const uint8_t fields[AGENT_RECORD_KINDS] = {
 
 static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 20, 32 };
 
-void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes)
-{
-	if ((size_t)(cursor->end - cursor->at) < bytes) {
-		cursor->bad = 1;
-		return;
-	}
-	for (size_t i = 0; i < bytes; i++)
-		cursor->at[i] = (uint8_t)(value >> 8 * i);
-	cursor->at += bytes;
-}
-
 void agent_put_blob(struct agent_cursor *cursor, const void *blob, size_t bytes)
 {
 	if ((size_t)(cursor->end - cursor->at) < bytes) {
@@ -61,20 +50,6 @@ void agent_put_blob(struct agent_cursor *cursor, const void *blob, size_t bytes)
 	if (bytes)
 		memcpy(cursor->at, blob, bytes);
 	cursor->at += bytes;
-}
-
-uint64_t agent_get(struct agent_cursor *cursor, size_t bytes)
-{
-	uint64_t value = 0;
-
-	if ((size_t)(cursor->end - cursor->at) < bytes) {
-		cursor->bad = 1;
-		return 0;
-	}
-	for (size_t i = 0; i < bytes; i++)
-		value |= (uint64_t)cursor->at[i] << 8 * i;
-	cursor->at += bytes;
-	return value;
 }
 
 void agent_get_blob(struct agent_cursor *cursor, void *blob, size_t bytes)
@@ -213,7 +188,6 @@ int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_r
 {
 	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)at,
 				       (uint8_t *)(uintptr_t)at + bytes, 0 };
-	struct agent_record record = { 0 };
 	uint32_t kind = (uint32_t)agent_get(&cursor, 4);
 	uint32_t size = (uint32_t)agent_get(&cursor, 4);
 	unsigned has;
@@ -222,41 +196,41 @@ int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_r
 	    size > bytes || size > INT32_MAX)
 		return -EBADMSG;
 	has = fields[kind];
+	/* In place: a copy of what was just written in pieces stalls the processor. */
+	*ret_record = (struct agent_record){ .kind = (enum agent_record_kind)kind };
 	cursor.end = (uint8_t *)(uintptr_t)at + size;
-	record.kind = (enum agent_record_kind)kind;
-	record.index = (uint32_t)agent_get(&cursor, 4);
-	record.generation = (uint32_t)agent_get(&cursor, 4);
+	ret_record->index = (uint32_t)agent_get(&cursor, 4);
+	ret_record->generation = (uint32_t)agent_get(&cursor, 4);
 	if (has & NUMBER)
-		record.number = agent_get(&cursor, 8);
+		ret_record->number = agent_get(&cursor, 8);
 	if (has & RC)
-		record.rc = (int32_t)(uint32_t)agent_get(&cursor, 4);
+		ret_record->rc = (int32_t)(uint32_t)agent_get(&cursor, 4);
 	if (has & ASKED) {
-		record.op = (uint32_t)agent_get(&cursor, 4);
-		record.events = (uint32_t)agent_get(&cursor, 4);
-		record.room = agent_get(&cursor, 8);
+		ret_record->op = (uint32_t)agent_get(&cursor, 4);
+		ret_record->events = (uint32_t)agent_get(&cursor, 4);
+		ret_record->room = agent_get(&cursor, 8);
 	}
 	if (has & EVENTS)
-		record.events = (uint32_t)agent_get(&cursor, 4);
+		ret_record->events = (uint32_t)agent_get(&cursor, 4);
 	if (has & TARGET)
-		get_target(&cursor, &record.target);
+		get_target(&cursor, &ret_record->target);
 	if (has & HEADER) {
-		record.header.sender = (uint32_t)agent_get(&cursor, 4);
-		record.header.tag = (uint32_t)agent_get(&cursor, 4);
-		record.header.user = agent_get(&cursor, 8);
-		record.header.flags = (uint32_t)agent_get(&cursor, 4);
+		ret_record->header.sender = (uint32_t)agent_get(&cursor, 4);
+		ret_record->header.tag = (uint32_t)agent_get(&cursor, 4);
+		ret_record->header.user = agent_get(&cursor, 8);
+		ret_record->header.flags = (uint32_t)agent_get(&cursor, 4);
 	}
 	if (has & BULK) {
-		record.total = agent_get(&cursor, 8);
-		record.seal.serial = agent_get(&cursor, 8);
-		agent_get_blob(&cursor, record.seal.tag, sizeof(record.seal.tag));
+		ret_record->total = agent_get(&cursor, 8);
+		ret_record->seal.serial = agent_get(&cursor, 8);
+		agent_get_blob(&cursor, ret_record->seal.tag, sizeof(ret_record->seal.tag));
 	}
 	if (has & PAYLOAD) {
-		record.payload = cursor.at;
-		record.bytes = (size_t)(cursor.end - cursor.at);
+		ret_record->payload = cursor.at;
+		ret_record->bytes = (size_t)(cursor.end - cursor.at);
 		cursor.at = cursor.end;
 	}
 	if (cursor.bad || cursor.at != cursor.end)
 		return -EBADMSG;
-	*ret_record = record;
 	return (int)size;
 }

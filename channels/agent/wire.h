@@ -10,8 +10,10 @@
 #ifndef AGENT_WIRE_H
 #define AGENT_WIRE_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <dhow/address.h>
 #include <dhow/message.h>
@@ -100,7 +102,8 @@ size_t agent_record_bytes(const struct agent_record *record);
 /* Write @record. Return: its size; 0 if it does not fit in @room. */
 size_t agent_record_encode(const struct agent_record *record, void *at, size_t room);
 
-/* Read one record; its payload points into @at. Return: its size; -EBADMSG. */
+/* Read one record; its payload points into @at. Return: its size; -EBADMSG, and then @ret_record
+ * holds nothing of use. */
 int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_record);
 
 /* Little-endian cursor; reading or writing past the end only sets @bad. */
@@ -108,9 +111,32 @@ struct agent_cursor {
 	uint8_t *at, *end;
 	int bad;
 };
-void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes);
+/* At most eight @bytes. Here, because with their number known they are one instruction each. */
+static inline void agent_put(struct agent_cursor *cursor, uint64_t value, size_t bytes)
+{
+	value = htole64(value);
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		return;
+	}
+	memcpy(cursor->at, &value, bytes);
+	cursor->at += bytes;
+}
+
+static inline uint64_t agent_get(struct agent_cursor *cursor, size_t bytes)
+{
+	uint64_t value = 0;
+
+	if ((size_t)(cursor->end - cursor->at) < bytes) {
+		cursor->bad = 1;
+		return 0;
+	}
+	memcpy(&value, cursor->at, bytes);
+	cursor->at += bytes;
+	return le64toh(value);
+}
+
 void agent_put_blob(struct agent_cursor *cursor, const void *blob, size_t bytes);
-uint64_t agent_get(struct agent_cursor *cursor, size_t bytes);
 void agent_get_blob(struct agent_cursor *cursor, void *blob, size_t bytes);
 
 #endif
