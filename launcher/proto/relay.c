@@ -14,6 +14,7 @@ enum { ROOT, PARENT, BELOW, LINKS, FENCES_MAX = 1024 };
 struct fence {
 	struct base_list entry;
 	uint32_t run, count;
+	uint32_t from;		/* who gave first: what is joined goes up in its name */
 	int through;		/* too large for one frame: the others go up as they are */
 	char key[LAUNCH_FENCE_KEY_BYTES];
 	struct launch_writer data;
@@ -138,13 +139,13 @@ static int add(struct launch_relay *relay, uint32_t from, const void *frame, siz
 	return rc ? rc : relay->batch.failed;
 }
 
-static int say(struct launch_relay *relay, const struct launch_message *message)
+static int say(struct launch_relay *relay, uint32_t from, const struct launch_message *message)
 {
 	struct launch_writer writer = { 0 };
 	int rc = launch_message_encode(message, &writer);
 
 	if (rc == 0)
-		rc = add(relay, relay->self, writer.data, writer.used);
+		rc = add(relay, from, writer.data, writer.used);
 	launch_writer_fini(&writer);
 	return rc;
 }
@@ -174,7 +175,8 @@ int launch_relay_join_fences(struct launch_relay *relay, uint32_t number, uint32
 	return 0;
 }
 
-static struct fence *find_fence(struct launch_relay *relay, const struct launch_message *message)
+static struct fence *find_fence(struct launch_relay *relay, uint32_t from,
+				const struct launch_message *message)
 {
 	struct fence *fence;
 
@@ -186,12 +188,14 @@ static struct fence *find_fence(struct launch_relay *relay, const struct launch_
 	if (!fence)
 		return NULL;
 	fence->run = message->fence.run;
+	fence->from = from;
 	memcpy(fence->key, message->fence.key, sizeof(fence->key));
 	base_list_add_tail(&relay->fences, &fence->entry);
 	relay->fence_count++;
 	return fence;
 }
 
+/* Not in our own name: we may give later, and the root takes each node's word once. */
 static int send_fence(struct launch_relay *relay, const struct fence *fence)
 {
 	struct launch_message message = { .type = LAUNCH_FENCE };
@@ -201,18 +205,19 @@ static int send_fence(struct launch_relay *relay, const struct fence *fence)
 	memcpy(message.fence.key, fence->key, sizeof(fence->key));
 	message.fence.data = fence->data.data;
 	message.fence.bytes = (uint32_t)fence->data.used;
-	return say(relay, &message);
+	return say(relay, fence->from, &message);
 }
 
 /* Return: 1 it was taken; 0 it must go up as it is; negative errno. */
-static int join_fence(struct launch_relay *relay, const struct launch_message *message)
+static int join_fence(struct launch_relay *relay, uint32_t from,
+		      const struct launch_message *message)
 {
 	struct joined_run *run = find_run(relay, message->fence.run);
 	struct fence *fence = NULL;
 	int rc = 0, through;
 
 	if (!message->fence.nodes && run)
-		fence = find_fence(relay, message);
+		fence = find_fence(relay, from, message);
 	if (!fence)
 		return 0;
 	if (!fence->through &&
@@ -236,9 +241,9 @@ static int join_fence(struct launch_relay *relay, const struct launch_message *m
 
 int launch_relay_send(struct launch_relay *relay, const struct launch_message *message)
 {
-	int rc = message->type == LAUNCH_FENCE ? join_fence(relay, message) : 0;
+	int rc = message->type == LAUNCH_FENCE ? join_fence(relay, relay->self, message) : 0;
 
-	return rc ? rc < 0 ? rc : 0 : say(relay, message);
+	return rc ? rc < 0 ? rc : 0 : say(relay, relay->self, message);
 }
 
 static void count_left(struct launch_relay *relay, uint32_t node)
@@ -277,7 +282,7 @@ static int pass_up(struct launch_relay *relay, uint32_t from, const struct launc
 		count_left(relay, from);
 	if (type == LAUNCH_FENCE &&
 	    launch_message_decode(frame->data, frame->bytes, &message) == 0)
-		rc = join_fence(relay, &message);
+		rc = join_fence(relay, from, &message);
 	return rc ? rc < 0 ? rc : 0 : add(relay, from, frame->data, frame->bytes);
 }
 

@@ -186,6 +186,50 @@ Test(relay, fences_are_joined_on_their_way)
 	launch_frame_fini(&frame);
 }
 
+/* What is too large for one frame goes up in parts, and the root hears of no node twice: what came
+ * from below was here first, so that this node has its own word still to say. */
+Test(relay, large_fences_name_each_node_once)
+{
+	enum { BYTES = LAUNCH_FRAME_BYTES_MAX / 8 * 3 };
+	struct launch_message message = { .type = LAUNCH_FENCE }, got;
+	struct launch_frame frame;
+	uint32_t at, from, count = 0, seen = 0;
+	size_t bytes = 0;
+	int moved;
+
+	for (uint32_t i = 0; i < NODES; i++)
+		launch_relay_join_fences(relays[i], 5, NODES - i);
+	message.fence.run = 5;
+	message.fence.count = 1;
+	strcpy(message.fence.key, "all");
+	message.fence.data = calloc(1, BYTES);
+	message.fence.bytes = BYTES;
+	cr_assert(message.fence.data);
+	for (uint32_t i = NODES; i-- > 0;) {
+		uint64_t limit_ns = base_now_ns() + WAIT_MS * BASE_MS;
+
+		cr_assert_eq(launch_relay_send(relays[i], &message), 0);
+		cr_assert_eq(launch_relay_flush(relays[i]), 0);
+		for (moved = i == 0; !moved && base_now_ns() < limit_ns; zmq_poll(NULL, 0, 1))
+			cr_assert_eq(launch_relay_recv(relays[i - 1], &frame, &got, &moved),
+				     -EAGAIN);
+		cr_assert(moved, "node %u was not heard", i);
+	}
+	free((void *)(uintptr_t)message.fence.data);
+	while (count < NODES) {
+		cr_assert_eq(step_until(&at, &from, &frame, &got), 0, "%u of all", count);
+		cr_assert_eq(at, NODES);
+		cr_assert_lt(from, NODES);
+		cr_expect_eq(seen & 1u << from, 0, "node %u twice", from);
+		seen |= 1u << from;
+		count += got.fence.count;
+		bytes += got.fence.bytes;
+		launch_frame_fini(&frame);
+	}
+	cr_expect_eq(count, NODES);
+	cr_expect_eq(bytes, (size_t)NODES * BYTES);
+}
+
 Test(relay, leaving_is_waited_for)
 {
 	const struct launch_message left = { .type = LAUNCH_LEFT };
