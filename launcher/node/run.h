@@ -124,6 +124,8 @@ int launch_daemon_birth(struct daemon_task *task, struct base_err *reterr);
 /* stdio.c */
 int launch_daemon_pipe_open(struct daemon_pipe *pipe, int *ret_child_fd, struct base_err *reterr);
 void launch_daemon_pipes_resume(struct daemon_run *run, uint32_t taken_bytes);
+/* Before a rank is started again: what it said last leaves, and what outlives it has no reader. */
+void launch_daemon_pipes_end(struct daemon_task *task);
 int launch_daemon_pipes_paused(const struct daemon_run *run);
 void launch_daemon_pipes_close(struct daemon_run *run);
 

@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "node/run.h"
 
+enum { LAST_PIECES = 4 };	/* of a pipe that another life of its rank takes over */
+
 /* One line of work at a time: all pipes share it. */
 static char piece[LAUNCH_PIECE_BYTES];
 
@@ -31,7 +33,8 @@ static void send_output(struct daemon_pipe *pipe, const char *data, uint32_t byt
 	message.output.stream = (uint8_t)pipe->stream;
 	message.output.data = data;
 	message.output.bytes = bytes;
-	run->window_bytes -= bytes;
+	/* The last words of a pipe leave also when the owner has no room. */
+	run->window_bytes -= bytes < run->window_bytes ? bytes : run->window_bytes;
 	launch_daemon_send(run->daemon, &message);
 }
 
@@ -65,13 +68,38 @@ static void keep(struct daemon_pipe *pipe, const char *data, uint32_t bytes)
 	pipe->used = bytes;
 }
 
+/* Send on what one read gives. Return: 1 there may be more; 0 not now, or it was closed. */
+static int take(struct daemon_pipe *pipe)
+{
+	char *last;
+	uint32_t bytes, whole = 0;
+	ssize_t n;
+
+	n = read(pipe->fd, piece + pipe->used, LAUNCH_PIECE_BYTES - pipe->used);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (pipe->used)
+		memcpy(piece, pipe->buffer, pipe->used);
+	if (n <= 0) {
+		send_output(pipe, piece, pipe->used);
+		close_pipe(pipe);
+		return 0;
+	}
+	bytes = pipe->used + (uint32_t)n;
+	last = memrchr(piece, '\n', bytes);
+	if (last)
+		whole = (uint32_t)(last + 1 - piece);
+	else if (bytes == LAUNCH_PIECE_BYTES)
+		whole = bytes;
+	send_output(pipe, piece, whole);
+	keep(pipe, piece + whole, bytes - whole);
+	return 1;
+}
+
 static void pipe_ready(void *arg, uint32_t events)
 {
 	struct daemon_pipe *pipe = arg;
 	struct daemon_run *run = pipe->task->run;
-	char *last;
-	uint32_t bytes, whole = 0;
-	ssize_t n;
 
 	(void)events;
 	if (pipe->fd < 0 || pipe->paused)
@@ -82,24 +110,7 @@ static void pipe_ready(void *arg, uint32_t events)
 		pipe->paused = 1;
 		return;
 	}
-	n = read(pipe->fd, piece + pipe->used, LAUNCH_PIECE_BYTES - pipe->used);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (pipe->used)
-		memcpy(piece, pipe->buffer, pipe->used);
-	if (n <= 0) {
-		send_output(pipe, piece, pipe->used);
-		close_pipe(pipe);
-		return;
-	}
-	bytes = pipe->used + (uint32_t)n;
-	last = memrchr(piece, '\n', bytes);
-	if (last)
-		whole = (uint32_t)(last + 1 - piece);
-	else if (bytes == LAUNCH_PIECE_BYTES)
-		whole = bytes;
-	send_output(pipe, piece, whole);
-	keep(pipe, piece + whole, bytes - whole);
+	take(pipe);
 }
 
 int launch_daemon_pipe_open(struct daemon_pipe *pipe, int *ret_child_fd, struct base_err *reterr)
@@ -121,6 +132,25 @@ int launch_daemon_pipe_open(struct daemon_pipe *pipe, int *ret_child_fd, struct 
 	run->open_pipes++;
 	*ret_child_fd = fds[1];
 	return 0;
+}
+
+static void send_last(struct daemon_pipe *pipe)
+{
+	if (pipe->fd >= 0)
+		send_output(pipe, pipe->buffer, pipe->used);
+	close_pipe(pipe);
+}
+
+void launch_daemon_pipes_end(struct daemon_task *task)
+{
+	for (int stream = 0; stream < 2; stream++) {
+		struct daemon_pipe *pipe = &task->output[stream];
+
+		/* A child that lives on may never stop writing. */
+		for (int i = 0; i < LAST_PIECES && pipe->fd >= 0 && take(pipe); i++)
+			;
+		send_last(pipe);
+	}
 }
 
 static struct daemon_pipe *find_pipe(struct daemon_run *run, uint32_t index)
@@ -157,11 +187,6 @@ int launch_daemon_pipes_paused(const struct daemon_run *run)
 
 void launch_daemon_pipes_close(struct daemon_run *run)
 {
-	for (uint32_t index = 0; index < 2 * run->task_count; index++) {
-		struct daemon_pipe *pipe = find_pipe(run, index);
-
-		if (pipe->fd >= 0)
-			send_output(pipe, pipe->buffer, pipe->used);
-		close_pipe(pipe);
-	}
+	for (uint32_t index = 0; index < 2 * run->task_count; index++)
+		send_last(find_pipe(run, index));
 }

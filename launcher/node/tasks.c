@@ -139,10 +139,13 @@ void launch_daemon_tasks_restart(struct daemon_run *run, uint32_t rank)
 {
 	struct launch_writer list = { 0 };
 
-	for (uint32_t i = 0; i < run->born && run->birth; i++)
-		if (run->tasks[i].rank == rank && !run->tasks[i].pid &&
-		    start_one(&run->tasks[i], &list) == 0)
+	for (uint32_t i = 0; i < run->born && run->birth; i++) {
+		if (run->tasks[i].rank != rank || run->tasks[i].pid)
+			continue;
+		launch_daemon_pipes_end(&run->tasks[i]);
+		if (start_one(&run->tasks[i], &list) == 0)
 			send_entries(run, LAUNCH_STARTED, 1, &list);
+	}
 	launch_writer_fini(&list);
 }
 

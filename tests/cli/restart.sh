@@ -21,5 +21,15 @@ expect_equal "3 3 " "$(wc -l <"$work/c/0") $(wc -l <"$work/c/1") $(cat "$work/er
 expect_exit 0 "$dlaunch" -n 2 -N 2 --restart 9 sh -c '
 	[ $DHOW_RANK = 0 ] || exit 0; echo x >>$0/0; sleep 0.1; [ $(wc -l <$0/0) = 4 ]' "$work/d"
 expect_equal 4 "$(wc -l <"$work/d/0")" "the last one alone"
+# What a life left behind holds its pipe: the next life has one of its own, the old one no reader.
+mkdir "$work/e"
+expect_exit 0 "$dlaunch" --restart 1 sh -c '
+	[ ! -e $0/left ] || { for i in $(seq 200); do [ ! -e $0/told ] || break; sleep 0.1; done
+			      [ -e $0/told ] && echo told; exit; }
+	: >$0/left
+	( trap "" PIPE; while echo old 2>/dev/null; do sleep 0.05; done; : >$0/told ) &
+	echo "first life"; exit 1' "$work/e"
+expect_equal 1 "$(grep -c "^first life$" "$work/out")" "last words of the first life"
+expect_equal told "$(grep -v "^old$" "$work/out" | tail -1)" "the old pipe is closed"
 no_leftovers "$mark"
 finish
