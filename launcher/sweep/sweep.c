@@ -14,9 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ENVIRON_BYTES_MAX = 4 << 20 };
+enum { ENVIRON_BYTES_MAX = 4 << 20, STAT_BYTES = 1024 };
 
-/* The whole environment with a zero behind it; the caller frees it. NULL: gone or not ours. */
+/* The whole environment with a zero behind it; the caller frees it. Return: NULL with errno: ESRCH
+ * its memory is gone, others: it is gone, or not ours. */
 static char *read_environ(pid_t pid, size_t *ret_bytes)
 {
 	size_t room = 1 << 16, used = 0;
@@ -29,6 +30,7 @@ static char *read_environ(pid_t pid, size_t *ret_bytes)
 	if (fd < 0)
 		return NULL;
 	text = fstat(fd, &st) == 0 && st.st_uid == geteuid() ? malloc(room) : NULL;
+	errno = EACCES;
 	while (text) {
 		ssize_t n = read(fd, text + used, room - used - 1);
 
@@ -71,22 +73,44 @@ static int matches(pid_t pid, const char *const *wanted)
 	return all;
 }
 
-/* Z and X processes keep no memory and no descriptor: nothing of them is left to end. */
-static int is_running(pid_t pid)
+enum { FIELD_START_TIME = 22, FIELD_ENV_END = 51 };	/* of /proc/PID/stat, see proc(5) */
+
+/* What follows the name in /proc/PID/stat, from the space before field 3 on. Return: NULL gone. */
+static const char *read_stat(pid_t pid, char *text, size_t room)
 {
-	char path[32], text[512], *after;
+	char path[32], *after;
 	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
+		return NULL;
+	n = read(fd, text, room - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = 0;
 	after = strrchr(text, ')');
-	return after && after[1] == ' ' && after[2] != 'Z' && after[2] != 'X';
+	return after && after[1] == ' ' ? after + 1 : NULL;
+}
+
+/* Return: 0 also if there is no such process. */
+static unsigned long long read_field(pid_t pid, int number)
+{
+	char text[STAT_BYTES];
+	const char *at = read_stat(pid, text, sizeof(text));
+
+	for (int i = 3; at && i < number; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* Z and X processes keep no memory and no descriptor: nothing of them is left to end. */
+static int is_running(pid_t pid)
+{
+	char text[STAT_BYTES];
+	const char *after = read_stat(pid, text, sizeof(text));
+
+	return after && after[1] != 'Z' && after[1] != 'X';
 }
 
 int launch_sweep_one(pid_t pid, const char *const *wanted)
@@ -110,7 +134,31 @@ int launch_sweep_one(pid_t pid, const char *const *wanted)
 	return hit;
 }
 
-static int sweep_round(const char *const *wanted, pid_t spare)
+/* Whom one call has signalled: it is seen in /proc until its memory is gone. */
+struct killed {
+	pid_t *pids;
+	size_t count, room;
+};
+
+static void remember(struct killed *killed, pid_t pid)
+{
+	for (size_t i = 0; i < killed->count; i++)
+		if (killed->pids[i] == pid)
+			return;
+	if (killed->count >= killed->room) {
+		size_t room = killed->room ? 2 * killed->room : 64;
+		pid_t *larger = realloc(killed->pids, room * sizeof(*larger));
+
+		if (!larger)
+			return;		/* only the number suffers */
+		killed->pids = larger;
+		killed->room = room;
+	}
+	killed->pids[killed->count++] = pid;
+}
+
+/* Return: how many were found. */
+static int sweep_round(const char *const *wanted, pid_t spare, struct killed *killed)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -121,8 +169,10 @@ static int sweep_round(const char *const *wanted, pid_t spare)
 
 		if (pid <= 1 || pid == getpid() || pid == spare)
 			continue;
-		if (matches(pid, wanted) && is_running(pid))
-			hits += launch_sweep_one(pid, wanted);
+		if (!matches(pid, wanted) || !is_running(pid) || !launch_sweep_one(pid, wanted))
+			continue;
+		remember(killed, pid);
+		hits++;
 	}
 	if (dir)
 		closedir(dir);
@@ -131,17 +181,15 @@ static int sweep_round(const char *const *wanted, pid_t spare)
 
 int launch_sweep_tag(const char *const *wanted, pid_t spare)
 {
-	int total = 0;
+	struct killed killed = { .pids = NULL };
 
 	for (int round = 0; round < LAUNCH_SWEEP_ROUNDS_MAX; round++) {
-		int hits = sweep_round(wanted, spare);
-
-		if (!hits)
+		if (!sweep_round(wanted, spare, &killed))
 			break;
-		total += hits;
-		usleep(2000);	/* a killed process is seen in /proc until its memory is gone */
+		usleep(2000);
 	}
-	return total;
+	free(killed.pids);
+	return (int)killed.count;
 }
 
 int launch_sweep_each_child(int (*one)(void *arg, pid_t pid), void *arg)
@@ -195,32 +243,18 @@ int launch_sweep_count_children(void)
 
 unsigned long long launch_sweep_start_time(pid_t pid)
 {
-	unsigned long long start = 0;
-	char path[32], text[1024], *after;
-	size_t n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (file) {
-		n = fread(text, 1, sizeof(text) - 1, file);
-		fclose(file);
-	}
-	text[n] = 0;
-	after = strrchr(text, ')');
-	/* proc(5): the name is field 2, the start time field 22 */
-	if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d"
-					" %*d %*d %*d %*d %*d %llu", &start) != 1)
-		return 0;
-	return start;
+	return read_field(pid, FIELD_START_TIME);
 }
 
 int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room)
 {
 	size_t bytes, name_bytes = strlen(name);
 	char *text = read_environ(pid, &bytes);
-	int rc = text ? bytes ? -ENOENT : -ENODATA : -EACCES;
+	int rc = text ? -ENOENT : errno == ESRCH ? -ENODATA : -EACCES;
 
+	/* One that was started with an empty environment has a place for it all the same. */
+	if (text && !bytes && !read_field(pid, FIELD_ENV_END))
+		rc = -ENODATA;
 	for (char *at = text; rc == -ENOENT && at < text + bytes; at += strlen(at) + 1) {
 		if (strncmp(at, name, name_bytes) != 0 || at[name_bytes] != '=')
 			continue;

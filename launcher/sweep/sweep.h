@@ -26,7 +26,7 @@ enum { LAUNCH_SWEEP_ROUNDS_MAX = 20 };
  * @wanted: `NAME=value` strings, NULL at the end; each must match an entry exactly.
  * @spare:  pid that is never touched (0 = none); the caller itself is never touched either.
  *
- * Goes round until a round finds nothing. Return: how many were signalled.
+ * Goes round until a round finds nothing. Return: how many processes were signalled.
  */
 int launch_sweep_tag(const char *const *wanted, pid_t spare);
 
@@ -45,8 +45,8 @@ int launch_sweep_count_children(void);
  * Return: 0 if there is no such process. */
 unsigned long long launch_sweep_start_time(pid_t pid);
 
-/* Value of one variable of a process's environment. Return: 0; -ENOENT; -EACCES; -ENODATA it has
- * none at all, as for a moment in the middle of an exec. */
+/* Value of one variable of a process's environment. Return: 0; -ENOENT; -EACCES; -ENODATA for a
+ * moment in the middle of an exec or of its end. */
 int launch_sweep_env(pid_t pid, const char *name, char *ret_value, size_t room);
 
 #endif
