@@ -12,10 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "node/run.h"
 #include "sweep/sweep.h"
 
-enum { SECOND_LOOKS = 3 };
+enum { UNDECIDED_MS = 1000 };	/* for the middle of an exec on a busy machine */
 
 struct search {
 	struct daemon *daemon;
@@ -98,7 +99,9 @@ int launch_daemon_orphans_end(struct daemon_run *run)
 	/* The kernel may skip a child while others come and go: nothing is nothing twice. */
 	if (!ended)
 		ended = launch_sweep_each_child(end_one, &search);
-	if (!ended && search.others && search.undecided && run->second_looks++ < SECOND_LOOKS)
-		return search.undecided;
-	return ended;
+	if (ended || !search.others || !search.undecided)
+		return ended;
+	if (!run->undecided_until_ns)
+		run->undecided_until_ns = base_now_ns() + UNDECIDED_MS * BASE_MS;
+	return base_now_ns() < run->undecided_until_ns ? search.undecided : 0;
 }

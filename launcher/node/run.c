@@ -169,9 +169,10 @@ static void done(struct daemon_run *run)
 
 static int finishing_step(struct daemon_run *run)
 {
-	launch_daemon_reap(run->daemon);	/* nothing, also no zombie */
+	launch_daemon_reap(run->daemon);
 	if (launch_daemon_orphans_end(run) > 0 || run->running)
 		return DAEMON_SWEEP_MS;
+	launch_daemon_reap(run->daemon);	/* nothing, also no zombie: some end just now */
 	if (run->open_pipes) {	/* the last output, or the owner is slow to take it */
 		if (!run->drain_until_ns || launch_daemon_pipes_paused(run))
 			run->drain_until_ns = base_now_ns() + DAEMON_DRAIN_MS * BASE_MS;

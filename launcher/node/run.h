@@ -83,7 +83,7 @@ struct daemon_run {
 
 	uint64_t kill_at_ns;		/* UINT64_MAX never */
 	uint64_t drain_until_ns;	/* 0 not draining */
-	int second_looks;	/* at orphans that may be in the middle of an exec */
+	uint64_t undecided_until_ns;	/* for orphans in the middle of an exec; 0 none was seen */
 	void *pmi;			/* of pmi.c */
 	struct daemon_binding *binding;	/* of bind.c; NULL not computed yet */
 };
