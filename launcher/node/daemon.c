@@ -243,6 +243,21 @@ static void check_link(void *arg, uint32_t events)
 		die(daemon, "dlaunch is gone");
 }
 
+/* A life line that somebody carries does not break when the network is cut. Return: ms until we
+ * want to know again, -1 not before there is news. */
+static int check_cut(struct daemon *daemon)
+{
+	uint64_t since_ns = launch_link_cut_ns(launch_relay_root(daemon->relay));
+	unsigned limit_ms = daemon->heard ? DAEMON_CUT_MS : DAEMON_UNHEARD_MS;
+	uint64_t limit_ns = since_ns + limit_ms * BASE_MS;
+
+	if (!since_ns)
+		return -1;
+	if (base_now_ns() >= limit_ns)
+		die(daemon, "dlaunch cannot be reached any more");
+	return base_poll_ms(limit_ns);
+}
+
 /* The link is drained and the service stepped on every turn anyway. */
 static void wake(void *arg, uint32_t events)
 {
@@ -280,6 +295,7 @@ static void loop(struct daemon *daemon)
 		if (daemon->state == DAEMON_LEFT)
 			break;
 		check_link(daemon, 0);
+		wait_ms = sooner(wait_ms, check_cut(daemon));
 		count = epoll_wait(daemon->epoll, events, EVENTS, wait_ms);
 		for (int i = 0; i < count; i++)
 			dispatch(&events[i]);

@@ -26,6 +26,8 @@ enum {
 	DAEMON_AGENT_LOST_MS = 300,	/* from the end of its connection to its death */
 	DAEMON_AGENT_GRACE_MS = 100,	/* for the agent's goodbye */
 	DAEMON_BELOW_MS = 1000,		/* for the nodes below, if we leave before they were told */
+	DAEMON_CUT_MS = 10000,		/* without a way to the owner: it has given us up by then */
+	DAEMON_UNHEARD_MS = 20000,	/* the same before it was heard at all */
 	DAEMON_SWEEP_MS = 5,		/* between looks for children that are left */
 	DAEMON_DOOR_FD = 198,		/* of a child: out of the way of scripts */
 };

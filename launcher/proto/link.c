@@ -5,7 +5,8 @@
  * The ROUTER knows node N as `n` + N (u32, little-endian), which the DEALER sets as its routing
  * id; N's key gives the connection its User-Id, and both must agree. Only the ROUTER asks
  * for heartbeats: a dlaunch that is stopped by ^Z must find its daemons again when it goes on, and
- * they hear of its death by their life line.
+ * they hear of its death by their life line. A network that is cut is told by the kernels of both
+ * ends: they answer also for a process that is stopped, or slow.
  */
 #include "proto/link.h"
 
@@ -23,6 +24,8 @@ enum {
 	HANDSHAKE_MS = 5000,
 	HEARTBEAT_MS = 1000,
 	HEARTBEAT_TIMEOUT_MS = 20000,	/* an overloaded node is slow, not dead */
+	CUT_AFTER_MS = 10000,		/* nothing came from the kernel over there */
+	KEEPALIVE_IDLE_S = 3, KEEPALIVE_EACH_S = 1,
 	HWM_FRAMES = 65536,
 	BACKLOG = 1024,
 	VERSION_MIN = 40303,
@@ -66,6 +69,17 @@ static int set_limits(void *socket)
 	       set_int(socket, ZMQ_LINGER, 0) || set_int(socket, ZMQ_IPV6, 0);
 }
 
+/* Heartbeats keep one direction busy, probes the other: both kernels notice a cut. */
+static int set_cut(void *socket)
+{
+	return set_int(socket, ZMQ_TCP_MAXRT, CUT_AFTER_MS) ||
+	       set_int(socket, ZMQ_TCP_KEEPALIVE, 1) ||
+	       set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S) ||
+	       set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_EACH_S) ||
+	       set_int(socket, ZMQ_TCP_KEEPALIVE_CNT,
+		       (CUT_AFTER_MS / 1000 - KEEPALIVE_IDLE_S) / KEEPALIVE_EACH_S);
+}
+
 static int open_link(void *context, int type, struct launch_link **ret_link,
 		     struct base_err *reterr)
 {
@@ -77,7 +91,7 @@ static int open_link(void *context, int type, struct launch_link **ret_link,
 	context = context ? context : link->own_context;
 	link->socket = context ? zmq_socket(context, type) : NULL;
 	/* A context that is shared, in tests, would have too many monitors. */
-	if (!link->socket || set_limits(link->socket) ||
+	if (!link->socket || set_limits(link->socket) || set_cut(link->socket) ||
 	    (link->own_context &&
 	     (errno = -launch_monitor_open(context, link->socket, &link->monitor)))) {
 		int rc = -errno;
@@ -146,6 +160,7 @@ int launch_link_connect(void *context, const char *endpoint, uint32_t node,
 	if (rc < 0)
 		return rc;
 	link->self = node;
+	link->cut_ns = base_now_ns();
 	link_route(route, node);
 	if (zmq_setsockopt(link->socket, ZMQ_ROUTING_ID, route, sizeof(route)) ||
 	    zmq_setsockopt(link->socket, ZMQ_CURVE_SERVERKEY, server, LAUNCH_KEY_BYTES) ||
@@ -215,6 +230,10 @@ int launch_link_broken(struct launch_link *link, int *ret_wait_ms)
 
 	if (launch_monitor_losses(link->monitor))
 		link->broken_ns = link->probe_ns = now_ns;
+	if (launch_monitor_is_connected(link->monitor))
+		link->cut_ns = 0;
+	else if (!link->cut_ns)
+		link->cut_ns = now_ns;
 	*ret_wait_ms = -1;
 	if (!link->broken_ns)
 		return 0;
@@ -228,6 +247,11 @@ int launch_link_broken(struct launch_link *link, int *ret_wait_ms)
 				 (now_ns - link->broken_ns) / 4;
 	*ret_wait_ms = base_poll_ms(link->probe_ns);
 	return due;
+}
+
+uint64_t launch_link_cut_ns(const struct launch_link *link)
+{
+	return link->serves ? 0 : link->cut_ns;
 }
 
 /* A route that is unknown is refused; an empty frame is dropped by whoever gets it. */

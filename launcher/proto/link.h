@@ -102,6 +102,9 @@ void launch_frame_fini(struct launch_frame *frame);
 /* 1 from time to time after connections have broken: ask launch_link_reaches() of each node.
  * Where *ret_wait_ms is not -1, call again after so long. At a daemon: dlaunch is gone. */
 int launch_link_broken(struct launch_link *link, int *ret_wait_ms);
+/* Of a lower end, as launch_link_broken() found it: since when its machine has had no connection to
+ * the other one; 0 = it has one. An owner that is stopped, or busy, still is connected. */
+uint64_t launch_link_cut_ns(const struct launch_link *link);
 /* 0: node @node, which had greeted, is not connected any more. */
 int launch_link_reaches(struct launch_link *link, uint32_t node);
 /* For zmq_poll(): then launch_link_broken() has news. */

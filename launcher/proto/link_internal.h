@@ -20,6 +20,7 @@ struct launch_link {
 	struct launch_tree tree;
 	struct launch_monitor *monitor;	/* of one with a context of its own */
 	uint64_t broken_ns, probe_ns;	/* 0 = nothing to probe */
+	uint64_t cut_ns;		/* of a lower end: 0 = it is connected */
 	char endpoint[256];
 	/* a batch that came up and was not read to its end */
 	int has_batch;

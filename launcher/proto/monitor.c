@@ -11,6 +11,12 @@
 
 struct launch_monitor {
 	void *watched, *socket;
+	int connected;
+};
+
+enum {
+	LOSSES = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED,
+	EVENTS = LOSSES | ZMQ_EVENT_CONNECTED,
 };
 
 int launch_monitor_open(void *context, void *socket, struct launch_monitor **ret_monitor)
@@ -26,8 +32,7 @@ int launch_monitor_open(void *context, void *socket, struct launch_monitor **ret
 	monitor->socket = zmq_socket(context, ZMQ_PAIR);
 	if (monitor->socket &&
 	    zmq_setsockopt(monitor->socket, ZMQ_LINGER, &linger, sizeof(linger)) == 0 &&
-	    zmq_socket_monitor(socket, name, ZMQ_EVENT_DISCONNECTED |
-							   ZMQ_EVENT_CONNECT_RETRIED) == 0 &&
+	    zmq_socket_monitor(socket, name, EVENTS) == 0 &&
 	    zmq_connect(monitor->socket, name) == 0) {
 		*ret_monitor = monitor;
 		return 0;
@@ -76,9 +81,16 @@ unsigned launch_monitor_losses(struct launch_monitor *monitor)
 		zmq_msg_close(&part);
 		if (!more)
 			continue;
-		losses += event == ZMQ_EVENT_DISCONNECTED || event == ZMQ_EVENT_CONNECT_RETRIED;
+		losses += (event & LOSSES) != 0;
+		if (event & EVENTS)
+			monitor->connected = event == ZMQ_EVENT_CONNECTED;
 		zmq_msg_init(&part);
 		zmq_msg_recv(&part, monitor->socket, ZMQ_DONTWAIT);
 		zmq_msg_close(&part);
 	}
+}
+
+int launch_monitor_is_connected(const struct launch_monitor *monitor)
+{
+	return monitor->connected;
 }

@@ -19,5 +19,7 @@ void launch_monitor_close(struct launch_monitor *monitor);
 void *launch_monitor_socket(const struct launch_monitor *monitor);
 /* How many connections have broken, or could not be made, since it was last asked. */
 unsigned launch_monitor_losses(struct launch_monitor *monitor);
+/* Of a socket that connects to one place, as of that call: 1 the machine there has answered. */
+int launch_monitor_is_connected(const struct launch_monitor *monitor);
 
 #endif
