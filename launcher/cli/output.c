@@ -27,6 +27,7 @@ void launch_output_init(struct launch_output *output, int fd, uint32_t ranks)
 	memset(output, 0, sizeof(*output));
 	output->fd = fd;
 	output->last = &output->first;
+	output->is_terminal = isatty(fd);
 	output->can_block = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	if (ranks)
 		output->label_width = snprintf(NULL, 0, "%u", ranks - 1);

@@ -13,6 +13,7 @@ struct launch_chunk;
 struct launch_output {
 	int fd;
 	int can_block;		/* a pipe or socket: write only what it has room for */
+	int is_terminal;
 	int closed;		/* nobody reads: what comes is dropped */
 	int label_width;	/* 0 = no labels */
 	int mid_line;		/* the last byte was no line end */

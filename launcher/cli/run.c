@@ -76,6 +76,8 @@ static void write_output(struct run *run, int index)
 	if (rc == -EPIPE)
 		launch_run_end(run, 128 + SIGPIPE, "nobody reads %s any more, ending the run",
 			       run->streams.name[index]);
+	else if (rc == -EIO && output->is_terminal)	/* SIGHUP may come after it */
+		launch_run_end(run, 128 + SIGHUP, "the terminal is gone, ending the run");
 	else if (rc < 0)
 		launch_run_end(run, RUN_FAILED, "cannot write to %s: %s, ending the run",
 			       run->streams.name[index], strerror(-rc));
