@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/cmd.h"
+#include "cli/standard.h"
 
 static const struct launch_cmd commands[] = {
 	{ "info", "this machine as Dhow sees it (--json)", launch_cmd_info },
@@ -34,6 +35,8 @@ static void print_help(FILE *stream)
 
 int main(int argc, char **argv)
 {
+	if (launch_standard_open("dhow", 1) < 0)
+		return 1;
 	base_log_init("dhow");
 	if (argc < 2) {
 		print_help(stderr);

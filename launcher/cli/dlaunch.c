@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* dlaunch.c - start a program on nodes: parse, plan, run. */
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -10,17 +8,7 @@
 #include "cli/options.h"
 #include "cli/plan.h"
 #include "cli/run.h"
-
-/* A missing 0, 1 or 2 would be taken by the next open() and get somebody's output. */
-static int hold_standard_fds(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd < 0 ? -1 : close(fd);
-}
+#include "cli/standard.h"
 
 int main(int argc, char **argv)
 {
@@ -29,7 +17,7 @@ int main(int argc, char **argv)
 	struct base_err err;
 	int code;
 
-	if (hold_standard_fds() < 0)
+	if (launch_standard_open("dlaunch", RUN_FAILED) < 0)
 		return RUN_FAILED;
 	base_fd_cloexec_from(3);
 	base_log_init("dlaunch");
