@@ -37,7 +37,8 @@ int main(int argc, char **argv)
 {
 	if (launch_standard_open("dhow", 1) < 0)
 		return 1;
-	base_log_init("dhow");
+	if (base_log_init("dhow") < 0)
+		return 2;
 	if (argc < 2) {
 		print_help(stderr);
 		return 2;

@@ -20,7 +20,8 @@ int main(int argc, char **argv)
 	if (launch_standard_open("dlaunch", RUN_FAILED) < 0)
 		return RUN_FAILED;
 	base_fd_cloexec_from(3);
-	base_log_init("dlaunch");
+	if (base_log_init("dlaunch") < 0)
+		return 2;
 	launch_options_parse(argc, argv, &options);
 	code = launch_plan_make(&options, &plan, &err);
 	if (code) {
