@@ -198,8 +198,8 @@ static int commit(int fd, uint64_t bytes)
 	return rc;
 }
 
-/* A committed file of @bytes with @flags of memfd_create(). */
-static int make(unsigned flags, uint64_t bytes, int node, int *ret_fd)
+/* A file of @bytes, of which @first_bytes are committed, with @flags of memfd_create(). */
+static int make(unsigned flags, uint64_t bytes, uint64_t first_bytes, int node, int *ret_fd)
 {
 	int fd = memfd_create("dhow", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags), rc;
 
@@ -209,7 +209,7 @@ static int make(unsigned flags, uint64_t bytes, int node, int *ret_fd)
 	if (rc == 0 && node >= 0)
 		prefer_node(fd, bytes, node);
 	if (rc == 0)
-		rc = commit(fd, bytes);
+		rc = commit(fd, first_bytes);
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -229,8 +229,8 @@ static int make_huge(const struct backing_options *options, int *ret_fd, uint64_
 	int rc = -ENOMEM;
 
 	if (pages <= left)
-		rc = make(MFD_HUGETLB | MFD_HUGE_2MB, pages * HUGE_BYTES, options->numa_node,
-			  ret_fd);
+		rc = make(MFD_HUGETLB | MFD_HUGE_2MB, pages * HUGE_BYTES, pages * HUGE_BYTES,
+			  options->numa_node, ret_fd);
 	if (rc < 0)
 		base_log_warn("pool: %llu huge pages of 2 MiB wanted, %llu free: ordinary pages "
 			      "are used (vm.nr_hugepages reserves some)",
@@ -240,9 +240,17 @@ static int make_huge(const struct backing_options *options, int *ret_fd, uint64_
 	return rc;
 }
 
+static int cannot(int rc, uint64_t bytes, struct base_err *err)
+{
+	return base_err(err, rc == -ENOSPC || rc == -EFBIG ? -ENOMEM : rc,
+			"a pool needs %llu MiB of shared memory: %s; try a smaller pool "
+			"(dlaunch --pool)", (unsigned long long)(bytes >> 20), strerror(-rc));
+}
+
 int backing_create(const struct backing_options *options, int *ret_fd, uint64_t *ret_bytes,
 		   struct base_err *err)
 {
+	uint64_t first = options->first_bytes ? options->first_bytes : options->bytes;
 	int rc = check_node(options->numa_node, err);
 
 	if (rc < 0)
@@ -254,13 +262,18 @@ int backing_create(const struct backing_options *options, int *ret_fd, uint64_t 
 	if (rc < 0)
 		return rc;
 	*ret_bytes = options->bytes;
-	rc = make(0, options->bytes, options->numa_node, ret_fd);
-	if (rc == 0)
-		return 0;
-	return base_err(err, rc == -ENOSPC || rc == -EFBIG ? -ENOMEM : rc,
-			"a pool needs %llu MiB of shared memory: %s; try a smaller pool "
-			"(dlaunch --pool)",
-			(unsigned long long)(options->bytes >> 20), strerror(-rc));
+	rc = make(0, options->bytes, first, options->numa_node, ret_fd);
+	return rc == 0 ? 0 : cannot(rc, options->bytes, err);
+}
+
+int backing_commit(int fd, uint64_t bytes, struct base_err *err)
+{
+	int rc = check_memory(bytes, err);
+
+	if (rc < 0)
+		return rc;
+	rc = commit(fd, bytes);
+	return rc == 0 ? 0 : cannot(rc, bytes, err);
 }
 
 uint64_t backing_page_bytes(int fd)

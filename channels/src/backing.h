@@ -11,15 +11,19 @@
 
 struct backing_options {
 	uint64_t bytes;
+	uint64_t first_bytes;	/* committed at once, the rest by backing_commit(); 0 = all */
 	int wants_huge;		/* 2 MiB pages, if there are any to be had */
 	int numa_node;		/* -1: wherever the kernel puts it */
 };
 
-/* Make a memfd of at least @options->bytes, sealed in its size, all of it committed.
+/* Make a memfd of at least @options->bytes, sealed in its size, committed as @options says.
  * What was asked for and could not be had is said in the log.
  * Return: 0; -EINVAL no such NUMA node; -ENOMEM and a text that says what is too small. */
 int backing_create(const struct backing_options *options, int *ret_fd, uint64_t *ret_bytes,
 		   struct base_err *err);
+
+/* Commit all of a memfd. Return: 0; -ENOMEM and a text that says what is too small. */
+int backing_commit(int fd, uint64_t bytes, struct base_err *err);
 
 /* Round up to what a mapping of @fd must have; its page size. */
 uint64_t backing_page_bytes(int fd);

@@ -3,6 +3,7 @@
 #include "src/node.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -144,12 +145,22 @@ static void hello(struct dhow_node_service *service, struct client *client,
 	struct node_reply answer = { .serial = request->serial };
 	const int fds[] = { service->fd, service->bell };
 	bool wants_agent = request->op == NODE_HELLO_AGENT;
+	struct base_err err;
 
 	if (wants_agent && (client->pid != service->expected_agent || service->agent)) {
 		answer.rc = -EPERM;
 		strcpy(answer.why, "it is not the agent that the daemon started");
 		reply(client, &answer, NULL, 0);
 		return;
+	}
+	/* Programs that have no use for channels cost the node no memory, and a start no time. */
+	if (!wants_agent) {
+		answer.rc = segment_commit(&service->segment, service->fd, &err);
+		if (answer.rc < 0) {
+			snprintf(answer.why, sizeof(answer.why), "%s", err.text);
+			reply(client, &answer, NULL, 0);
+			return;
+		}
 	}
 	client->said_hello = true;
 	if (wants_agent)

@@ -13,7 +13,7 @@
 #include "src/heap.h"
 #include "src/liveness.h"
 
-enum { POOL_UNIT = 64 * 1024 };
+enum { POOL_UNIT = 64 * 1024, NODE_FIRST_BYTES = 1 << 20 };
 #define POOL_MAX (UINT64_C(1) << 40)
 
 static uint64_t take(uint64_t *cursor, uint64_t bytes, uint64_t align)
@@ -86,6 +86,8 @@ int segment_create(const struct segment_options *options, int *ret_fd, struct ba
 		return base_err(err, -EINVAL, "%u nodes: at most %d", options->nodes, LAYOUT_NODES);
 	plan(&shm, options);
 	backing.bytes = shm.total_bytes;
+	if (options->is_node && options->pool_bytes > NODE_FIRST_BYTES)
+		backing.first_bytes = shm.data + NODE_FIRST_BYTES;
 	rc = backing_create(&backing, &fd, &shm.total_bytes, err);
 	if (rc < 0)
 		return rc;
@@ -103,6 +105,14 @@ int segment_create(const struct segment_options *options, int *ret_fd, struct ba
 	segment_unmap(&segment);
 	*ret_fd = fd;
 	return 0;
+}
+
+int segment_commit(struct segment *segment, int fd, struct base_err *err)
+{
+	int rc = segment->committed ? 0 : backing_commit(fd, segment->bytes, err);
+
+	segment->committed = rc == 0;
+	return rc;
 }
 
 static int inside(uint64_t offset, uint64_t bytes, uint64_t align, uint64_t total)

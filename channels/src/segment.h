@@ -17,6 +17,7 @@ struct segment {
 	uint64_t bytes;
 	int fd;			/* kept to register with agents and to hand on; -1 none */
 	int agent_bell;		/* eventfd of the node's agent, -1 none; borrowed */
+	int committed;		/* of a node, as its service knows */
 	uint32_t id;
 	uint32_t me;		/* owner id of this process, 0 = not entered */
 	unsigned slot;		/* index in the process's table of segments */
@@ -45,9 +46,13 @@ struct segment_options {
 	int numa_node;		/* 1 + node; 0: wherever the kernel puts it */
 };
 
-/* Make a sealed memfd with a formatted segment. All memory is committed here.
+/* Make a sealed memfd with a formatted segment. All memory is committed here, but for that of a
+ * node: there only what the node itself needs, the rest by segment_commit().
  * Return: 0; -ENOMEM and a text that says what is too small; -EINVAL. */
 int segment_create(const struct segment_options *options, int *ret_fd, struct base_err *err);
+
+/* Commit the rest; a second call finds nothing to do. Return: 0; -ENOMEM with a text. */
+int segment_commit(struct segment *segment, int fd, struct base_err *err);
 
 /* Map and check; everything in it is treated as hostile. -EPROTO: another version or damaged. */
 int segment_map(int fd, struct segment *ret_segment, struct base_err *err);

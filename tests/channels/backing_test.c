@@ -97,3 +97,30 @@ Test(backing, all_of_it_is_there, .timeout = 200)
 	cr_assert_lt(ftruncate(fd, 4096), 0, "its size is sealed");
 	close(fd);
 }
+
+static long committed_kib(int fd)
+{
+	struct stat status;
+
+	cr_assert_eq(fstat(fd, &status), 0);
+	return (long)status.st_blocks / 2;
+}
+
+Test(backing, the_first_part_now_and_the_rest_later, .timeout = 200)
+{
+	const struct backing_options options = { .bytes = 8 << 20, .first_bytes = 1 << 20,
+						 .numa_node = -1 };
+	struct base_err err = { "" };
+	uint64_t bytes;
+	int fd;
+
+	cr_assert_eq(backing_create(&options, &fd, &bytes, &err), 0, "%s", err.text);
+	cr_expect_eq(bytes, 8 << 20);
+	cr_expect_geq(committed_kib(fd), 1 << 10);
+	cr_expect_lt(committed_kib(fd), 8 << 10);
+	cr_expect_eq(backing_commit(fd, bytes, &err), 0, "%s", err.text);
+	cr_expect_eq(committed_kib(fd), 8 << 10);
+	cr_expect_eq(backing_commit(fd, bytes, &err), 0, "nothing to do");
+	cr_expect_eq(backing_commit(fd, UINT64_MAX / 2, &err), -ENOMEM);
+	close(fd);
+}
