@@ -11,10 +11,10 @@
  */
 #include "compare.h"
 #include "compare_runs.h"
+#include "programs.h"
 
 #include <argp.h>
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -117,16 +117,6 @@ static int parse_transports(const char *text, struct compare *compare)
 	return compare->count ? 0 : -EINVAL;
 }
 
-/* Programs of the same build: `folder/../sub/name`. */
-static void program(const char *sub, const char *name, char *ret_path, size_t room)
-{
-	char self[PATH_MAX];
-	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[bytes > 0 ? bytes : 0] = 0;
-	snprintf(ret_path, room, "%s/../%s/%s", dirname(self), sub, name);
-}
-
 static void add_word(char **argv, int *count, const char *word)
 {
 	argv[(*count)++] = (char *)(uintptr_t)word;
@@ -160,7 +150,7 @@ static const char *choose_provider(const struct compare_transport *one,
 
 	if (settings->provider || strcmp(one->transport, "hsta"))
 		return settings->provider;
-	program("bin", "dlaunch", dlaunch, sizeof(dlaunch));
+	bench_program_find("dlaunch", dlaunch);
 	add(argv, &count, "-n", "2");
 	add_selection(argv, &count, one, settings, NULL);
 	add_word(argv, &count, "--dry-run");
@@ -189,7 +179,7 @@ static int measure(struct compare_transport *one, const struct settings *setting
 	json_error_t error;
 	int count = 1, code;
 
-	program("bench", "transport", bench, sizeof(bench));
+	bench_program_find("transport", bench);
 	snprintf(file, sizeof(file), "%s/rows.json", folder);
 	add_selection(argv, &count, one, settings, choose_provider(one, settings));
 	add(argv, &count, "--filter", "oneway,rate,stream,copied,incast");

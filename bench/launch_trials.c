@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "job/job.h"
 #include "job/run.h"
+#include "programs.h"
 
 enum { RANKS_MAX = 4096, WAIT_MS = 30000 };
 
@@ -30,20 +31,6 @@ static struct launch_job *job;
 static char dhowd[PATH_MAX], dlaunch[PATH_MAX];
 static int signals = -1;
 static uint64_t started_ns;	/* when the last task was heard to run */
-
-/* A program of the build that this one is part of. */
-static int find_program(const char *name, char ret_path[PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - 64);
-	char *slash;
-
-	ret_path[n > 0 ? n : 0] = 0;
-	for (int i = 0; i < 2; i++)
-		if ((slash = strrchr(ret_path, '/')))
-			*slash = 0;
-	snprintf(ret_path + strlen(ret_path), 64, "/bin/%s", name);
-	return access(ret_path, X_OK) < 0 ? -errno : 0;
-}
 
 /* Step the job until *what is set. */
 static int wait_for(const int *what)
@@ -87,7 +74,7 @@ static int open_job(void)
 	struct base_err err = { "" };
 	static int ready;
 	sigset_t mask;
-	int rc = find_program("dhowd", dhowd);
+	int rc = bench_program_find("dhowd", dhowd);
 
 	if (rc < 0)
 		return rc;
@@ -204,7 +191,7 @@ static int cold_once(uint32_t size)
 	char nodes[16], tasks[16];
 	char *argv[] = { dlaunch, (char[]){ "-n" }, nodes, (char[]){ "-N" }, tasks,
 			 (char *)(uintptr_t)program, NULL };
-	int status, rc = find_program("dlaunch", dlaunch);
+	int status, rc = bench_program_find("dlaunch", dlaunch);
 	posix_spawnattr_t attributes;
 	sigset_t none;
 	pid_t pid;

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/spawn.h"
+#include "programs.h"
 #include "server/config_log.h"
 #include "server/folder.h"
 #include "server/keytree.h"
@@ -92,17 +93,12 @@ static int make_keys(struct base_err *err)
 
 int trial_server_open(void)
 {
-	ssize_t n = readlink("/proc/self/exe", dhow, sizeof(dhow) - 64);
 	struct base_err err = { .text = "no folder or no pipe" };
-	char *slash;
+	ssize_t n;
 	int fds[2];
 
 	strcpy(folder, "/tmp/dhow-bench-XXXXXX");
-	dhow[n > 0 ? n : 0] = 0;
-	for (int i = 0; i < 2; i++)
-		if ((slash = strrchr(dhow, '/')))
-			*slash = 0;
-	strcat(dhow, "/bin/dhow");
+	bench_program_find("dhow", dhow);
 	if (!mkdtemp(folder) || make_keys(&err) < 0 || pipe2(fds, O_CLOEXEC) < 0) {
 		fprintf(stderr, "server: no keys in %s: %s\n", folder, err.text);
 		return -1;

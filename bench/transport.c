@@ -12,13 +12,13 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "programs.h"
 #include "raw.h"
 #include "raw_zmq.h"
 #include "transport_link.h"
@@ -151,7 +151,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 /* Replace this process by `dlaunch -n 2 -N 1 ... self args...`; or do without dlaunch. */
 static int relaunch(int argc, char **argv, const struct wanted *wanted)
 {
-	static char self[PATH_MAX], here[PATH_MAX], launcher[PATH_MAX + 32];
+	static char self[PATH_MAX], launcher[PATH_MAX];
 	const struct {
 		const char *option, *value;
 	} options[] = {
@@ -168,9 +168,7 @@ static int relaunch(int argc, char **argv, const struct wanted *wanted)
 
 	if (!args || bytes < 0)
 		return -ENOMEM;
-	memcpy(here, self, (size_t)bytes + 1);
-	snprintf(launcher, sizeof(launcher), "%s/../bin/%s", dirname(here),
-		 wanted->veth ? "dhow-tcp" : "dlaunch");
+	bench_program_find(wanted->veth ? "dhow-tcp" : "dlaunch", launcher);
 	if (wanted->veth) {
 		free(args);
 		return veth_run(argv, launcher, wanted->fabric);
