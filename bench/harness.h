@@ -61,7 +61,8 @@ struct bench_case {
 
 struct bench_row {
 	const struct bench_case *row;
-	double median, p99, min, max;	/* p99: 99 % of the values are at least this good */
+	/* p99: 99 % of the values are at least this good; p999: 99.9 % */
+	double median, p99, p999, min, max;
 	double raw;			/* median of the baseline */
 	double ratio;			/* median of the pairs' ratios; larger is worse */
 	double ratio_low, ratio_high;	/* 95 % interval of that median */

@@ -44,7 +44,7 @@ static const char *figure(double value, char buffer[24])
 
 void bench_report_print(const struct bench_report *report)
 {
-	char a[24], b[24], c[24], d[24], e[24], model[128];
+	char a[24], b[24], c[24], d[24], e[24], spread[32], model[128];
 	size_t width = 19;
 
 	bench_cpu_model(model, sizeof(model));
@@ -53,18 +53,20 @@ void bench_report_print(const struct bench_report *report)
 	for (size_t i = 0; i < report->count; i++)
 		if (strlen(report->rows[i].row->config) > width)
 			width = strlen(report->rows[i].row->config);
-	printf("%-14s %-*s %8s %10s %10s %10s %-6s %10s %7s %8s\n", "name", (int)width, "config",
-	       "size", "median", "p99", "min", "unit", "raw", "ratio", "calls/op");
+	printf("%-14s %-*s %8s %9s %9s %9s %-5s %9s %7s %13s %8s\n", "name", (int)width, "config",
+	       "size", "p50", "p99", "p99.9", "unit", "raw", "ratio", "95 % of it", "calls/op");
 	for (size_t i = 0; i < report->count; i++) {
 		const struct bench_row *row = &report->rows[i];
 
-		printf("%-14s %-*s %8zu %10s %10s %10s %-6s %10s %7.2f %8s\n", row->row->name,
+		snprintf(spread, sizeof(spread), "%.2f-%.2f", row->ratio_low, row->ratio_high);
+		printf("%-14s %-*s %8zu %9s %9s %9s %-5s %9s %7.2f %13s %8s\n", row->row->name,
 		       (int)width, row->row->config, row->row->bytes, figure(row->median, a),
-		       figure(row->p99, b), figure(row->min, c), row->row->unit,
-		       figure(row->raw, d), row->ratio,
+		       figure(row->p99, b), figure(row->p999, c), row->row->unit,
+		       figure(row->raw, d), row->ratio, spread,
 		       row->calls < 0 ? "-" : figure(row->calls, e));
 	}
-	printf("ratio: 1 = as good as the raw baseline of the same run, larger = worse\n"
+	printf("ratio: 1 = as good as the raw baseline of the same run, larger = worse; beside it "
+	       "the interval\nthat holds it with 95 %%\n"
 	       "calls/op: system calls of the side that measures, for waiting and waking; for "
 	       "transport,\nthose of its agent's fabric\n");
 	fflush(stdout);
@@ -104,11 +106,12 @@ json_t *bench_machine(const char *pinning)
 
 static json_t *json_row(const char *bench, const struct bench_row *row)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f}",
+	return json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:s, "
+			 "s:f, s:f, s:f, s:f, s:f}",
 			 "bench", bench,
 			 "name", row->row->name, "config", row->row->config,
 			 "size", (json_int_t)row->row->bytes, "median", row->median,
-			 "p99", row->p99, "min", row->min, "max", row->max,
+			 "p99", row->p99, "p999", row->p999, "min", row->min, "max", row->max,
 			 "unit", row->row->unit, "raw", row->raw, "ratio", row->ratio,
 			 "ratio_low", row->ratio_low, "ratio_high", row->ratio_high,
 			 "calls", row->calls);

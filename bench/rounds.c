@@ -155,6 +155,8 @@ static void summarize(const struct bench_run *run, struct contender who[2], unsi
 	ret_row->median = bench_quantile(who[CANDIDATE].values, who[CANDIDATE].count, 0.5);
 	ret_row->p99 = bench_quantile(who[CANDIDATE].values, who[CANDIDATE].count,
 				      row->is_rate ? 0.01 : 0.99);
+	ret_row->p999 = bench_quantile(who[CANDIDATE].values, who[CANDIDATE].count,
+				       row->is_rate ? 0.001 : 0.999);
 	ret_row->min = who[CANDIDATE].values[0];
 	ret_row->max = who[CANDIDATE].values[who[CANDIDATE].count - 1];
 	ret_row->raw = bench_quantile(who[RAW].values, who[RAW].count, 0.5);

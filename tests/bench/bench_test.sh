@@ -44,7 +44,7 @@ for file in rows exchange; do
 	done
 done
 # Rows of rounds have an interval, too.
-keys="$keys ratio_low ratio_high"
+keys="${keys/p99 /p99 p999 } ratio_low ratio_high"
 got=$(grep -oE '^   "[a-z0-9_]+"' "$work/rows.json" | tr -d ' "' | tr '\n' ' ')
 [ "$got" = "$keys calls " ] || fail "a row has '$got' instead of '$keys calls'"
 grep -qE '"(damaged|lost|out_of_order)": [1-9]' "$work/exchange.json" && fail "exchange lost something"
