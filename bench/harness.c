@@ -24,6 +24,7 @@ static const struct argp_option option_table[] = {
 	{ "quick", 'q', NULL, 0, "end within 20 seconds", 0 },
 	{ "list", 'l', NULL, 0, "print the rows and run nothing", 0 },
 	{ "filter", 'f', "NAME,...", 0, "only rows whose `name config size' contains a NAME", 0 },
+	{ "progress", 'P' + 256, NULL, 0, "say on stderr which row begins", 0 },
 	{ 0 }
 };
 
@@ -52,6 +53,9 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'f':
 		options->filter = arg;
+		return 0;
+	case 'P' + 256:
+		options->progress = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);

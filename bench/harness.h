@@ -25,6 +25,7 @@ struct bench_options {
 	const char *filter;	/* parts of `name config size`, comma-separated, or NULL */
 	bool quick;		/* end within 20 s */
 	bool list;		/* print the rows and end */
+	bool progress;		/* say on stderr which row begins, for `dhow bench` */
 };
 
 struct bench_case;

@@ -210,6 +210,22 @@ static int finish(const struct bench_report *report, const struct bench_options 
 	return rc ? 1 : 0;
 }
 
+/* What `dhow bench` reads (bench/suite_run.c). */
+static void say_progress(const struct bench_options *options, const struct bench_case *rows,
+			 size_t count, const struct bench_case *begins)
+{
+	size_t all = 0, before = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!bench_selected(options, &rows[i]))
+			continue;
+		all++;
+		before += &rows[i] < begins;
+	}
+	fprintf(stderr, "progress: %zu/%zu %s %s %zu\n", before, all, begins->name, begins->config,
+		begins->bytes);
+}
+
 int bench_main(struct bench_run *run, const struct bench_options *options, const char *bench,
 	       const struct bench_case *rows, size_t count)
 {
@@ -231,6 +247,8 @@ int bench_main(struct bench_run *run, const struct bench_options *options, const
 		if (!bench_selected(options, &rows[i]))
 			continue;
 		run->row = &rows[i];
+		if (options->progress && !run->side)
+			say_progress(options, rows, count, run->row);
 		plan.rows_begun++;
 		rc = run_case(run, &plan, &report.rows[report.count]);
 		if (rc)

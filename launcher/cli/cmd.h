@@ -12,6 +12,7 @@ struct launch_cmd {
 	int (*run)(int argc, char **argv);
 };
 
+int launch_cmd_bench(int argc, char **argv);
 int launch_cmd_info(int argc, char **argv);
 int launch_cmd_clean(int argc, char **argv);
 int launch_cmd_ps(int argc, char **argv);

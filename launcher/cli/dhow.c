@@ -19,6 +19,7 @@ static const struct launch_cmd commands[] = {
 	{ "stop", "end steps", launch_cmd_stop },
 	{ "shutdown", "end a server", launch_cmd_shutdown },
 	{ "keygen", "make the keys of servers and their clients", launch_cmd_keygen },
+	{ "bench", "measure Dhow here, beside raw baselines (--quick)", launch_cmd_bench },
 	{ "smartsim", "run a script of SmartSim on Dhow: smartsim -- python3 SCRIPT",
 	  launch_cmd_smartsim },
 };

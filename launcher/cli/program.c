@@ -9,7 +9,7 @@
 
 int launch_program_find(const char *name, char *ret_path)
 {
-	static const char *const places[] = { "", "../libexec/dhow/", "../../../bin/" };
+	static const char *const places[] = { "", "../libexec/dhow/", "../", "../../../bin/" };
 	char self[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -60,6 +60,6 @@ complete -o default -F _dlaunch dlaunch
 _dhow() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 	[ "$COMP_CWORD" = 1 ] && COMPREPLY=($(compgen -W "info clean serve run ps logs stop shutdown
-		keygen smartsim --help --version" -- "$word"))
+		keygen bench smartsim --help --version" -- "$word"))
 }
 complete -o default -F _dhow dhow

@@ -37,6 +37,16 @@ if [ -x "$tree/bin/dlaunch" ]; then
 	[ "$count" = 4 ] || fail "hello under the unpacked dlaunch: $count of 4 ranks"
 fi
 
+if [ -x "$tree/libexec/dhow/bench/suite" ]; then
+	# the benchmarks of the package find its programs: the part that needs dlaunch and the agents
+	timeout 100 "$tree/bin/dhow" bench --quick --only channels,tcp,launch --json "$work/bench.json" \
+		--filter 'oneway copy-spin 8,oneway loopback,launch 4nodes-true 1' </dev/null >"$work/log" 2>&1 ||
+		{ cat "$work/log"; fail "dhow bench of the unpacked tree failed"; }
+	for part in channels tcp launch; do
+		grep -q "\"part\": \"$part\"" "$work/bench.json" || fail "dhow bench measured nothing of $part"
+	done
+fi
+
 if [ "$generators" != TGZ ]; then
 	deb=$(ls "$build"/packages/*.deb) || fail "no .deb"
 	dpkg-deb --contents "$deb" >"$work/contents"
