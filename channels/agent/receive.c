@@ -34,12 +34,12 @@ static handler *const handlers[AGENT_RECORD_KINDS] = {
 
 static bool sound(const uint8_t *body, size_t bytes)
 {
-	struct agent_record record;
-
 	while (bytes) {
-		int size = agent_record_decode(body, bytes, &record);
+		enum agent_record_kind kind;
+		uint32_t index;
+		int size = agent_record_check(body, bytes, &kind, &index);
 
-		if (size < 0 || !handlers[record.kind] || record.index >= AGENT_INDEX_MAX)
+		if (size < 0 || !handlers[kind] || index >= AGENT_INDEX_MAX)
 			return false;
 		body += size;
 		bytes -= (size_t)size;

@@ -24,22 +24,28 @@ enum field {
 	PAYLOAD = 1 << 7,	/* the rest of the record */
 };
 
-static const uint8_t fields[AGENT_RECORD_KINDS] = {
-	[AGENT_OPEN] = TARGET,
-	[AGENT_MESSAGE] = NUMBER | EVENTS | HEADER | PAYLOAD,
-	[AGENT_MESSAGE_BULK] = NUMBER | EVENTS | HEADER | BULK,
-	[AGENT_DEPOSITED] = NUMBER,
-	[AGENT_RECEIVED] = NUMBER,
-	[AGENT_FAIL] = RC,
-	[AGENT_CLOSE] = 0,
-	[AGENT_ASK] = NUMBER | ASKED | TARGET,
-	[AGENT_ANSWER] = NUMBER | RC | EVENTS | HEADER | PAYLOAD,
-	[AGENT_ANSWER_BULK] = NUMBER | RC | EVENTS | HEADER | BULK,
-	[AGENT_DONE] = RC,
-	[AGENT_CANCEL] = 0,
-};
+#define BYTES_OF(has) \
+	(RECORD_HEAD + ((has) & NUMBER ? 8 : 0) + ((has) & RC ? 4 : 0) + \
+	 ((has) & ASKED ? 16 : 0) + ((has) & EVENTS ? 4 : 0) + ((has) & TARGET ? 20 : 0) + \
+	 ((has) & HEADER ? 20 : 0) + ((has) & BULK ? 32 : 0))
+#define KIND(kind, has) [kind] = { has, BYTES_OF(has) }
 
-static const uint8_t field_bytes[] = { 8, 4, 16, 4, 20, 20, 32 };
+static const struct {
+	uint8_t has, bytes;	/* without its payload */
+} kinds[AGENT_RECORD_KINDS] = {
+	KIND(AGENT_OPEN, TARGET),
+	KIND(AGENT_MESSAGE, NUMBER | EVENTS | HEADER | PAYLOAD),
+	KIND(AGENT_MESSAGE_BULK, NUMBER | EVENTS | HEADER | BULK),
+	KIND(AGENT_DEPOSITED, NUMBER),
+	KIND(AGENT_RECEIVED, NUMBER),
+	KIND(AGENT_FAIL, RC),
+	KIND(AGENT_CLOSE, 0),
+	KIND(AGENT_ASK, NUMBER | ASKED | TARGET),
+	KIND(AGENT_ANSWER, NUMBER | RC | EVENTS | HEADER | PAYLOAD),
+	KIND(AGENT_ANSWER_BULK, NUMBER | RC | EVENTS | HEADER | BULK),
+	KIND(AGENT_DONE, RC),
+	KIND(AGENT_CANCEL, 0),
+};
 
 void agent_put_blob(struct agent_cursor *cursor, const void *blob, size_t bytes)
 {
@@ -115,12 +121,7 @@ int agent_header_decode(const void *data, size_t bytes, struct agent_header *ret
 
 size_t agent_record_bytes(const struct agent_record *record)
 {
-	size_t bytes = RECORD_HEAD;
-
-	for (unsigned i = 0; i < sizeof(field_bytes); i++)
-		if (fields[record->kind] & 1u << i)
-			bytes += field_bytes[i];
-	return bytes + (fields[record->kind] & PAYLOAD ? record->bytes : 0);
+	return kinds[record->kind].bytes + (kinds[record->kind].has & PAYLOAD ? record->bytes : 0);
 }
 
 static void put_target(struct agent_cursor *cursor, const struct dhow_address *target)
@@ -145,7 +146,7 @@ size_t agent_record_encode(const struct agent_record *record, void *at, size_t r
 {
 	size_t bytes = agent_record_bytes(record);
 	struct agent_cursor cursor = { at, (uint8_t *)at + bytes, 0 };
-	unsigned has = fields[record->kind];
+	unsigned has = kinds[record->kind].has;
 
 	assert(record->kind > 0 && record->kind < AGENT_RECORD_KINDS);
 	if (bytes > room || bytes > UINT32_MAX)
@@ -184,22 +185,39 @@ size_t agent_record_encode(const struct agent_record *record, void *at, size_t r
 	return bytes;
 }
 
-int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_record)
+int agent_record_check(const void *at, size_t bytes, enum agent_record_kind *ret_kind,
+		       uint32_t *ret_index)
 {
 	struct agent_cursor cursor = { (uint8_t *)(uintptr_t)at,
 				       (uint8_t *)(uintptr_t)at + bytes, 0 };
 	uint32_t kind = (uint32_t)agent_get(&cursor, 4);
 	uint32_t size = (uint32_t)agent_get(&cursor, 4);
+	uint32_t index = (uint32_t)agent_get(&cursor, 4);
+
+	if (cursor.bad || kind == 0 || kind >= AGENT_RECORD_KINDS || size < kinds[kind].bytes ||
+	    size > bytes || size > INT32_MAX ||
+	    (size != kinds[kind].bytes && !(kinds[kind].has & PAYLOAD)))
+		return -EBADMSG;
+	*ret_kind = (enum agent_record_kind)kind;
+	*ret_index = index;
+	return (int)size;
+}
+
+int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_record)
+{
+	enum agent_record_kind kind = 0;
+	uint32_t index = 0;
+	int size = agent_record_check(at, bytes, &kind, &index);
+	struct agent_cursor cursor = { 0 };
 	unsigned has;
 
-	if (cursor.bad || kind == 0 || kind >= AGENT_RECORD_KINDS || size < RECORD_HEAD ||
-	    size > bytes || size > INT32_MAX)
-		return -EBADMSG;
-	has = fields[kind];
-	/* In place: a copy of what was just written in pieces stalls the processor. */
-	*ret_record = (struct agent_record){ .kind = (enum agent_record_kind)kind };
+	if (size < 0)
+		return size;
+	cursor.at = (uint8_t *)(uintptr_t)at + 12;	/* kind, size and index */
 	cursor.end = (uint8_t *)(uintptr_t)at + size;
-	ret_record->index = (uint32_t)agent_get(&cursor, 4);
+	has = kinds[kind].has;
+	/* In place: a copy of what was just written in pieces stalls the processor. */
+	*ret_record = (struct agent_record){ .kind = kind, .index = index };
 	ret_record->generation = (uint32_t)agent_get(&cursor, 4);
 	if (has & NUMBER)
 		ret_record->number = agent_get(&cursor, 8);
@@ -232,5 +250,5 @@ int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_r
 	}
 	if (cursor.bad || cursor.at != cursor.end)
 		return -EBADMSG;
-	return (int)size;
+	return size;
 }

@@ -102,6 +102,10 @@ size_t agent_record_bytes(const struct agent_record *record);
 /* Write @record. Return: its size; 0 if it does not fit in @room. */
 size_t agent_record_encode(const struct agent_record *record, void *at, size_t room);
 
+/* Is the first record sound? Then agent_record_decode() takes it. Return: its size; -EBADMSG. */
+int agent_record_check(const void *at, size_t bytes, enum agent_record_kind *ret_kind,
+		       uint32_t *ret_index);
+
 /* Read one record; its payload points into @at. Return: its size; -EBADMSG, and then @ret_record
  * holds nothing of use. */
 int agent_record_decode(const void *at, size_t bytes, struct agent_record *ret_record);
