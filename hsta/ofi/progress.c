@@ -156,21 +156,33 @@ static void handle(struct fabric *fabric, const struct fi_cq_data_entry *entry)
 	}
 }
 
-int ofi_progress(struct fabric *fabric, int budget)
+/* Handle what came. @all: until the queue is seen empty, else one look at it is enough: asking
+ * again costs sockets two system calls, and a queue with something in it does not look further. */
+static void take(struct fabric *fabric, int budget, bool all)
 {
-	fabric->told = 0;
-	fabric->turns++;
-	fabric->now_ns = base_now_ns();
-	ofi_flush(fabric);
 	for (int i = 0; fabric->told < budget && i < ENTRIES_FACTOR * budget; i++) {
 		if (!ofi_stash(fabric))
 			break;
 		handle(fabric, &fabric->stash[fabric->stash_next++]);
-		/* All there was; asking again costs sockets two system calls. */
-		if (fabric->stash_next == fabric->stash_count && fabric->stash_count < OFI_STASH)
+		if (!all && fabric->stash_next == fabric->stash_count &&
+		    fabric->stash_count < OFI_STASH)
 			break;
 	}
+}
+
+int ofi_progress(struct fabric *fabric, int budget)
+{
+	bool look;
+
+	fabric->told = 0;
+	fabric->turns++;
+	fabric->now_ns = base_now_ns();
+	look = fabric->now_ns >= fabric->look_ns;
+	ofi_flush(fabric);
+	take(fabric, budget, look);
 	ofi_recvs_post(fabric);
+	if (look) /* what waited for a buffer, too: who has said farewell is not spoken to */
+		take(fabric, budget, true);
 	ofi_reader_progress(fabric);
 	ofi_peers_look(fabric);
 	ofi_peers_tell(fabric, budget);
@@ -237,9 +249,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static void submit(struct fabric *fabric)
 {
 	fabric->now_ns = base_now_ns();
-	ofi_peers_look(fabric);
-	ofi_flush(fabric);
 	ofi_recvs_post(fabric);
+	/* With news progress() comes first, and looks then. */
+	if (fabric->now_ns >= fabric->look_ns && !ofi_stash(fabric))
+		ofi_peers_look(fabric);
+	ofi_flush(fabric);
 }
 
 enum fabric_status ofi_wait(struct fabric *fabric, uint64_t deadline_ns)
