@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/poison.h"
 #include "ofi/ofi.h"
 #include "ofi/slingshot.h"
 
@@ -183,8 +184,10 @@ static void close_all(struct fabric *fabric)
 		fi_close(&fabric->domain->fid);
 	if (fabric->fid)
 		fi_close(&fabric->fid->fid);
-	if (fabric->arena)
+	if (fabric->arena) {
+		base_unpoison(fabric->arena, fabric->arena_bytes);
 		munmap(fabric->arena, fabric->arena_bytes);
+	}
 	if (fabric->watch_fd >= 0)
 		close(fabric->watch_fd);
 	if (fabric->info)

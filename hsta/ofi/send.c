@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/poison.h"
 #include "ofi/ofi.h"
 
 static struct ofi_item *item_of(struct base_list *node)
@@ -19,6 +20,24 @@ static struct ofi_item *item_of(struct base_list *node)
 static void push(struct base_list *list, struct base_list *node)
 {
 	base_list_add_tail(list->next, node);
+}
+
+/* What a free item held is nobody's: neither ours nor libfabric's. */
+static size_t content_bytes(const struct fabric *fabric, const struct ofi_item *item)
+{
+	size_t stride = item->context.what == OFI_SLOT ? fabric->slot_stride : ofi_note_stride();
+
+	return stride - offsetof(struct ofi_item, wire);
+}
+
+static void close_item(const struct fabric *fabric, const struct ofi_item *item)
+{
+	base_poison(item->wire, content_bytes(fabric, item));
+}
+
+static void open_item(const struct fabric *fabric, const struct ofi_item *item)
+{
+	base_unpoison(item->wire, content_bytes(fabric, item));
 }
 
 size_t ofi_note_stride(void)
@@ -34,6 +53,7 @@ void ofi_items_init(struct fabric *fabric, uint8_t *notes, uint8_t *slots)
 		struct ofi_item *item = (struct ofi_item *)(void *)(notes + i * ofi_note_stride());
 
 		item->context.what = OFI_NOTE;
+		close_item(fabric, item);
 		base_list_add_tail(&fabric->free_notes, &item->node);
 	}
 	fabric->notes_free = OFI_NOTES;
@@ -45,6 +65,7 @@ void ofi_items_init(struct fabric *fabric, uint8_t *notes, uint8_t *slots)
 		if (i >= OFI_SLOTS)
 			break;
 		item->context.what = OFI_SLOT;
+		close_item(fabric, item);
 		base_list_add_tail(&fabric->free_slots, &item->node);
 		fabric->slots_made++;
 	}
@@ -74,6 +95,7 @@ void *ofi_slot(struct fabric *fabric)
 		return NULL;
 	item = item_of(fabric->free_slots.next);
 	base_list_del(&item->node);
+	open_item(fabric, item);
 	item->peer = NULL;
 	return item->payload;
 }
@@ -86,6 +108,7 @@ struct ofi_item *ofi_note_get(struct fabric *fabric)
 		return NULL;
 	item = item_of(fabric->free_notes.next);
 	base_list_del(&item->node);
+	open_item(fabric, item);
 	fabric->notes_free--;
 	item->peer = NULL;
 	return item;
@@ -93,6 +116,7 @@ struct ofi_item *ofi_note_get(struct fabric *fabric)
 
 void ofi_item_put(struct fabric *fabric, struct ofi_item *item)
 {
+	close_item(fabric, item);
 	if (item->context.what == OFI_SLOT) {
 		if (item->peer)
 			item->peer->slots--;

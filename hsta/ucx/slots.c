@@ -5,11 +5,13 @@
  */
 #include <stdlib.h>
 
+#include "base/poison.h"
 #include "hsta/ucx/ucx.h"
 
 enum {
 	/* One line more than a power of two, or all headers would share one cache set. */
-	STRIDE = (int)sizeof(struct ucx_slot) + UCX_FRAME_MAX + 64,
+	DATA_BYTES = UCX_FRAME_MAX + 64,
+	STRIDE = (int)sizeof(struct ucx_slot) + DATA_BYTES,
 };
 
 static bool grow(struct fabric *fabric)
@@ -50,11 +52,13 @@ void *ucx_slot_get(struct fabric *fabric)
 		return NULL;
 	slot = fabric->free_slots;
 	fabric->free_slots = slot->next;
+	base_unpoison(slot->data, DATA_BYTES);
 	return slot->data;
 }
 
 void ucx_slot_put(struct ucx_slot *slot)
 {
+	base_poison(slot->data, DATA_BYTES); /* it is neither ours nor UCX's */
 	slot->next = slot->fabric->free_slots;
 	slot->fabric->free_slots = slot;
 }
@@ -62,6 +66,7 @@ void ucx_slot_put(struct ucx_slot *slot)
 void ucx_slots_free(struct fabric *fabric)
 {
 	for (unsigned i = 0; i < fabric->chunk_count; i++) {
+		base_unpoison(fabric->chunks[i].slots, (size_t)STRIDE * UCX_CHUNK_SLOTS);
 		ucp_mem_unmap(fabric->context, fabric->chunks[i].memh);
 		free(fabric->chunks[i].slots);
 	}
