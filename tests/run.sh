@@ -3,16 +3,18 @@
 # run.sh - builds and runs all tests; the last lines are the totals. Exit 0: all passed.
 #   --quick  only the release build and its tests
 #   --long   also the tests that take minutes
+#   --strict figures that are clearly worse than bench/baseline/ fail, too (tests/figures.sh)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-mode=default
+mode=default strict=""
 for arg in "$@"; do
 	case $arg in
 	--quick) mode=quick ;;
 	--long) mode=long ;;
-	-h | --help) sed -n '3,5s/^# //p' "$0"; exit 0 ;;
-	*) echo "run.sh: unknown option '$arg' (wanted --quick or --long)" >&2; exit 2 ;;
+	--strict) strict=--strict ;;
+	-h | --help) sed -n '3,6s/^# //p' "$0"; exit 0 ;;
+	*) echo "run.sh: unknown option '$arg' (wanted --quick, --long or --strict)" >&2; exit 2 ;;
 	esac
 done
 
@@ -71,6 +73,17 @@ run() {
 	rm -f "$log"
 }
 
+# figures: a JSON of this commit in build/figures/, beside the baseline
+figures() {
+	local start=$SECONDS log result=ok
+	echo "== figures"
+	log=$(mktemp) || exit 1
+	bash tests/figures.sh $strict build 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" -eq 0 ] || result=FAILED
+	note figures $result $((SECONDS - start)) "$(tail -n 1 "$log")"
+	rm -f "$log"
+}
+
 finish() {
 	printf '\n%s' "$summary"
 	[ $failed -eq 0 ] && echo "run.sh: all passed in $SECONDS s" || echo "run.sh: FAILED"
@@ -84,6 +97,7 @@ bash tests/support/install.sh $extra || { note install FAILED 0 "see above"; fin
 if build ci; then
 	run ci build "test release" -LE long
 	[ $mode = long ] && run ci build "test long" -L long
+	figures
 fi
 if [ $mode != quick ]; then
 	build ci-clang
