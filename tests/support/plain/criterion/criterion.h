@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * criterion.h (plain) - the few words of Criterion that the threaded tests use, run one after
- * the other in one process. Criterion's own runner maps memory at fixed addresses and forks,
- * which ThreadSanitizer does not survive; builds with -fsanitize=thread find this file first.
- * So do cross builds, for which there is no Criterion; there each test has a process of its own.
+ * criterion.h (plain) - the few words of Criterion that those tests use which ThreadSanitizer
+ * sees or that are built for other processors. Criterion's own runner maps memory at fixed
+ * addresses, which ThreadSanitizer does not survive, and for other processors there is none;
+ * such builds find this file first. Each test has a process of its own, one after the other.
  */
 #ifndef TESTS_PLAIN_CRITERION_H
 #define TESTS_PLAIN_CRITERION_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,10 @@ struct plain_test {
 	void (*body)(void);
 };
 
-static struct plain_test *plain_tests;
+/* One of each in a program, however many of its files have tests. */
+#define PLAIN_SHARED __attribute__((weak))
+PLAIN_SHARED struct plain_test *plain_tests;
+PLAIN_SHARED jmp_buf plain_end;	/* of the test that runs, for one that skips itself */
 
 #define TestSuite(Suite, ...) static struct plain_suite plain_suite_##Suite = { __VA_ARGS__ }
 
@@ -68,6 +72,18 @@ static struct plain_test *plain_tests;
 #define cr_assert_not_null(a, ...) PLAIN_CHECK((a) != NULL, __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...) PLAIN_CHECK(strcmp(a, b) == 0, __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, n, ...) PLAIN_CHECK(memcmp(a, b, n) == 0, __VA_ARGS__)
+#define cr_assert_fail(...) PLAIN_CHECK(false, __VA_ARGS__)
+#define cr_expect(condition, ...) PLAIN_CHECK(condition, __VA_ARGS__)
+#define cr_expect_eq(a, b, ...) PLAIN_CHECK((a) == (b), __VA_ARGS__)
+#define cr_expect_lt(a, b, ...) PLAIN_CHECK((a) < (b), __VA_ARGS__)
+#define cr_expect_gt(a, b, ...) PLAIN_CHECK((a) > (b), __VA_ARGS__)
+
+#define cr_skip_test(...)                                                                   \
+	do {                                                                                \
+		printf("skipped: " __VA_ARGS__);                                             \
+		putchar('\n');                                                              \
+		longjmp(plain_end, 1);                                                      \
+	} while (0)
 
 static inline void plain_run(const struct plain_test *test)
 {
@@ -78,22 +94,25 @@ static inline void plain_run(const struct plain_test *test)
 	alarm(timeout > 0 ? (unsigned)timeout : 60);
 	if (init)
 		init();
-	test->body();
+	if (!setjmp(plain_end))
+		test->body();
 	if (fini)
 		fini();
-	printf("%s::%s passed\n", test->suite_name, test->name);
+	printf("%s::%s ended\n", test->suite_name, test->name);
 	fflush(stdout);
 }
 
 /* Return: 1 it failed. */
 static inline unsigned plain_run_alone(const struct plain_test *test)
 {
-	pid_t child = fork();
 	int status = -1, wanted = test->own.exit_code << 8 | test->own.signal;
+	pid_t child;
 
+	fflush(stdout);
+	child = fork();
 	if (child == 0) {
 		plain_run(test);
-		_exit(0);
+		exit(0);	/* not _exit(): ThreadSanitizer then says what it found */
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status != wanted)
 		printf("%s::%s FAILED (status %#x)\n", test->suite_name, test->name,
@@ -119,7 +138,7 @@ static inline bool plain_is_skipped(const struct plain_test *test)
 	return found;
 }
 
-int main(void)
+PLAIN_SHARED int main(void)
 {
 	unsigned count = 0, failed = 0;
 
@@ -127,11 +146,7 @@ int main(void)
 		if (plain_is_skipped(test))
 			continue;
 		count++;
-#ifdef __SANITIZE_THREAD__
-		plain_run(test);
-#else
 		failed += plain_run_alone(test);
-#endif
 	}
 	printf("Synthesis: Tested: %u | Passing: %u | Failing: %u | Crashing: 0\n", count,
 	       count - failed, failed);
