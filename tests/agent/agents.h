@@ -19,6 +19,7 @@ void stop(uint32_t node);
 
 /* One turn of all agents. */
 void turn(void);
+/* Turns for @ms, and at least some dozens of them however busy the machine is. */
 void run_for(unsigned ms);
 #define until(condition, ms)                                                                  \
 	do {                                                                                  \
