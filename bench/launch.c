@@ -6,7 +6,7 @@
 #include "launch_tree.h"
 #include "launch_trials.h"
 
-#define WARM(name, tasks)                                                                     \
+#define UP(name, tasks)                                                                       \
 	{                                                                                     \
 		name, "4nodes-true", tasks, "ms", 1, 0, false, trial_launch, raw_spawn, 0         \
 	}
@@ -17,11 +17,12 @@
 	}
 
 static const struct bench_case cases[] = {
-	WARM("launch", 1),
-	WARM("launch", 12),
-	WARM("launch", 64),
-	WARM("launch", 256),
+	UP("launch", 1),
+	UP("launch", 12),
+	UP("launch", 64),
+	UP("launch", 256),
 	{ "cold", "4nodes-true", 12, "ms", 1, 0, false, trial_cold, raw_spawn, 0 },
+	UP("warm", 12),
 	{ "step", "1node-true", 1, "ms", 1, 0, false, trial_step, raw_spawn, 0 },
 	{ "cold", "4nodes-true", 256, "ms", 1, 0, false, trial_cold, raw_spawn, 0 },
 	TREE(setup, 16),
