@@ -4,7 +4,8 @@
  *
  * A run cleans up after itself; this is for what is left when dlaunch and its daemons were all
  * killed at once. A process belongs to a dead run if its environment carries a run tag and an
- * owner (pid and start time) that does not exist any more.
+ * owner that does not exist any more. Where that cannot be told, on another node of the run, the
+ * daemon of the job decides: while it is there, the run is.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -14,35 +15,12 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
+#include "sweep/owner.h"
 #include "sweep/sweep.h"
 
 enum { VALUE_BYTES = 64 };
 
-/* 1 if the owner is a process that lives. Damaged text counts as alive: nothing is touched. */
-static int owner_lives(const char *owner)
-{
-	unsigned long long start, now;
-	int pid;
-
-	if (sscanf(owner, "%d:%llu", &pid, &start) != 2 || pid <= 0)
-		return 1;
-	now = launch_sweep_start_time(pid);
-	return now != 0 && now == start;
-}
-
-/* Which tag variable a process of a dead run carries. Return: NULL it is none. */
-static const char *dead_run(pid_t pid, char tag[VALUE_BYTES], char owner[VALUE_BYTES])
-{
-	static const char *const names[] = { LAUNCH_ENV_RUN_TAG, LAUNCH_ENV_JOB_TAG,
-					     LAUNCH_ENV_DAEMON_TAG };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (launch_sweep_env(pid, names[i], tag, VALUE_BYTES) == 0 &&
-		    launch_sweep_env(pid, LAUNCH_ENV_OWNER, owner, VALUE_BYTES) == 0 &&
-		    !owner_lives(owner))
-			return names[i];
-	return NULL;
-}
+static const char daemon_name[] = "dhowd";
 
 static void read_name(pid_t pid, char name[VALUE_BYTES])
 {
@@ -62,6 +40,52 @@ static void read_name(pid_t pid, char name[VALUE_BYTES])
 			*at = '?';
 }
 
+/* Is there a daemon of the job whose tag @tag is, or begins with? */
+static int daemon_lives(const char *tag)
+{
+	char found[VALUE_BYTES], name[VALUE_BYTES];
+	size_t job_bytes = strcspn(tag, ".");
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	int lives = dir == NULL;
+
+	while (!lives && (entry = readdir(dir)) != NULL) {
+		pid_t pid = isdigit((unsigned char)*entry->d_name) ? atoi(entry->d_name) : 0;
+
+		if (pid <= 1 ||
+		    launch_sweep_env(pid, LAUNCH_ENV_DAEMON_TAG, found, sizeof(found)) < 0 ||
+		    strlen(found) != job_bytes || strncmp(found, tag, job_bytes) != 0)
+			continue;
+		read_name(pid, name);
+		lives = strcmp(name, daemon_name) == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return lives;
+}
+
+static int is_dead(const char *owner, const char *tag)
+{
+	enum launch_owner_state state = launch_owner_look(owner);
+
+	return state == LAUNCH_OWNER_DEAD ||
+	       (state == LAUNCH_OWNER_ELSEWHERE && !daemon_lives(tag));
+}
+
+/* Which tag variable a process of a dead run carries. Return: NULL it is none. */
+static const char *dead_run(pid_t pid, char tag[VALUE_BYTES], char owner[VALUE_BYTES])
+{
+	static const char *const names[] = { LAUNCH_ENV_RUN_TAG, LAUNCH_ENV_JOB_TAG,
+					     LAUNCH_ENV_DAEMON_TAG };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (launch_sweep_env(pid, names[i], tag, VALUE_BYTES) == 0 &&
+		    launch_sweep_env(pid, LAUNCH_ENV_OWNER, owner, VALUE_BYTES) == 0 &&
+		    is_dead(owner, tag))
+			return names[i];
+	return NULL;
+}
+
 static int clean_one(pid_t pid, int dry_run)
 {
 	char tag[VALUE_BYTES], owner[VALUE_BYTES], name[VALUE_BYTES];
@@ -72,9 +96,10 @@ static int clean_one(pid_t pid, int dry_run)
 	if (!variable)
 		return 0;
 	read_name(pid, name);
-	printf("%s pid %d (%s) of run %.8s, whose dlaunch (pid %.*s) is dead\n",
-	       dry_run ? "would end" : "ending", (int)pid, name, tag, (int)strcspn(owner, ":"),
-	       owner);
+	printf("%s pid %d (%s) of run %.8s, whose dlaunch (pid %d%s\n",
+	       dry_run ? "would end" : "ending", (int)pid, name, tag, launch_owner_pid(owner),
+	       launch_owner_look(owner) == LAUNCH_OWNER_DEAD ?
+		       ") is dead" : " elsewhere) has no daemon here");
 	snprintf(tag_entry, sizeof(tag_entry), "%s=%s", variable, tag);
 	snprintf(owner_entry, sizeof(owner_entry), "%s=%s", LAUNCH_ENV_OWNER, owner);
 	return dry_run ? 1 : launch_sweep_one(pid, wanted);

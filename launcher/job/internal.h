@@ -13,6 +13,7 @@
 #include "job/job.h"
 #include "job/run.h"
 #include "proto/relay.h"
+#include "sweep/owner.h"
 
 enum {
 	JOB_STUCK_MS = 10000,	/* beyond the grace: a daemon that does not end its ranks */
@@ -54,7 +55,7 @@ struct launch_job {
 	struct launch_carriers *carriers;	/* of the daemons */
 	int epoll;			/* what else wakes the owner */
 	char **carrier_env;
-	char owner_entry[64], tag_entry[64];	/* of their environment */
+	char owner_entry[LAUNCH_OWNER_BYTES + 32], tag_entry[64];	/* of their environment */
 	char tag[LAUNCH_TAG_BYTES];
 	uint32_t id;
 	struct launch_tree tree;

@@ -81,6 +81,7 @@ static int is_entry(const char *entry, const char *name)
 
 static int make_environment(struct launch_job *job)
 {
+	char owner[LAUNCH_OWNER_BYTES];
 	size_t count = 0, kept = 0;
 	char **env;
 
@@ -89,8 +90,8 @@ static int make_environment(struct launch_job *job)
 	env = calloc(count + 3, sizeof(*env));
 	if (!env)
 		return -ENOMEM;
-	snprintf(job->owner_entry, sizeof(job->owner_entry), "%s=%d:%llu", LAUNCH_ENV_OWNER,
-		 (int)getpid(), launch_sweep_start_time(getpid()));
+	launch_owner_print(owner);
+	snprintf(job->owner_entry, sizeof(job->owner_entry), "%s=%s", LAUNCH_ENV_OWNER, owner);
 	snprintf(job->tag_entry, sizeof(job->tag_entry), "%s=%s", LAUNCH_ENV_DAEMON_TAG, job->tag);
 	for (size_t i = 0; i < count; i++)
 		if (!is_entry(environ[i], LAUNCH_ENV_OWNER) &&

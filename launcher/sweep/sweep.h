@@ -16,7 +16,7 @@
 #define LAUNCH_ENV_JOB_TAG "DHOW_JOB_TAG"	/* of all runs of a job, and of its agents */
 #define LAUNCH_ENV_DAEMON_TAG "DHOW_DAEMON_TAG"
 #define LAUNCH_ENV_SERVER_TAG "DHOW_SERVER_TAG"	/* of a server that SmartSim started */
-/* `PID:STARTTIME` of the dlaunch that owns a tag. */
+/* Of the dlaunch that owns a tag; see owner.h. */
 #define LAUNCH_ENV_OWNER "DHOW_RUN_OWNER"
 
 enum { LAUNCH_SWEEP_ROUNDS_MAX = 20 };

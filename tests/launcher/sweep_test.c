@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/spawn.h"
+#include "sweep/owner.h"
 #include "sweep/rundir.h"
 #include "sweep/sweep.h"
 
@@ -94,4 +95,25 @@ Test(sweep, directories_of_the_dead_are_removed)
 	launch_rundir_close(&alive);
 	cr_expect_eq(rmdir(base), 0);
 	cr_expect_eq(stat("/etc", &status), 0);
+}
+
+Test(sweep, an_owner_is_known_in_its_place_only)
+{
+	char text[LAUNCH_OWNER_BYTES], other[2 * LAUNCH_OWNER_BYTES], *colon;
+
+	launch_owner_print(text);
+	cr_expect_eq(launch_owner_look(text), LAUNCH_OWNER_LIVES, "%s", text);
+	cr_expect_eq(launch_owner_pid(text), getpid());
+	colon = strchr(text, ':');
+	cr_assert_not_null(colon);
+	snprintf(other, sizeof(other), "01234567.1%s", colon);
+	cr_expect_eq(launch_owner_look(other), LAUNCH_OWNER_ELSEWHERE);
+	snprintf(other, sizeof(other), "%.*s:%d:1", (int)(colon - text), text, (int)getpid());
+	cr_expect_eq(launch_owner_look(other), LAUNCH_OWNER_DEAD, "its pid was given again");
+	snprintf(other, sizeof(other), "%.*s:4194309:1", (int)(colon - text), text);
+	cr_expect_eq(launch_owner_look(other), LAUNCH_OWNER_DEAD);
+	snprintf(other, sizeof(other), "%sx", text);
+	cr_expect_eq(launch_owner_look(other), LAUNCH_OWNER_LIVES, "damaged");
+	cr_expect_eq(launch_owner_look("12:34"), LAUNCH_OWNER_LIVES, "damaged");
+	cr_expect_eq(launch_owner_pid(""), 0);
 }

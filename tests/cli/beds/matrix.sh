@@ -71,6 +71,7 @@ ended() {	# WHAT CODE TEXT [VICTIM]
 }
 
 start
+expect_equal "0 processes ended" "$(bed_on "node$nodes" "$dhow" clean)" "dhow clean on a node of a run that lives"
 kill -9 $(in_node "node$nodes" dhowd daemon)
 ended "SIGKILL of a daemon" 125 "node $((nodes - 1))"
 start
