@@ -87,6 +87,22 @@ int tcp_address_decode(const void *blob, size_t bytes, union tcp_address *ret_ad
 	return 0;
 }
 
+static bool is_loopback(const struct in_addr *address)
+{
+	return ntohl(address->s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+}
+
+bool tcp_address_is_near(const union tcp_address *own, const union tcp_address *other)
+{
+	const struct in_addr *a = &own->v4.sin_addr, *b = &other->v4.sin_addr;
+
+	if (own->any.sa_family != other->any.sa_family)
+		return false;
+	if (own->any.sa_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&own->v6.sin6_addr, &other->v6.sin6_addr);
+	return a->s_addr == b->s_addr || (is_loopback(a) && is_loopback(b));
+}
+
 void tcp_address_text(const union tcp_address *address, char *text, size_t bytes)
 {
 	char host[INET6_ADDRSTRLEN] = "?";

@@ -4,6 +4,7 @@
 #define TCP_ADDRESS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -27,6 +28,9 @@ int tcp_address_encode(const union tcp_address *address, void *blob, size_t *byt
 
 /* -EINVAL for what tcp_address_encode() does not write. */
 int tcp_address_decode(const void *blob, size_t bytes, union tcp_address *ret_address);
+
+/* Do both name the machine that this is asked on? @own must be an address of it. */
+bool tcp_address_is_near(const union tcp_address *own, const union tcp_address *other);
 
 /* "127.0.0.2:4711" into @text, for messages. */
 void tcp_address_text(const union tcp_address *address, char *text, size_t bytes);

@@ -190,6 +190,7 @@ void tcp_connected(struct fabric_peer *peer, int rc)
 		tcp_fail(peer, "connect to %s: %s", text, strerror(-rc));
 		return;
 	}
+	tcp_sock_settle(peer->fd);
 	peer->state = TCP_UP;
 	grown(peer);
 	tcp_dirty(peer);
@@ -231,6 +232,7 @@ void tcp_accepted(struct fabric *fabric, int fd)
 		return;
 	}
 	tcp_sock_tune(fd);
+	tcp_sock_settle(fd);
 	peer->accepted = true;
 	fabric->silent++;
 	rc = fabric->backend->begin(peer);

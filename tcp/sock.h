@@ -5,6 +5,8 @@
 
 #include "tcp/address.h"
 
+enum { TCP_NEAR_SEND_BYTES = 131072 }; /* SO_SNDBUF, which the kernel doubles */
+
 /* A listening, non-blocking socket at *address, whose port is filled in. fd or negative errno. */
 int tcp_sock_listen(union tcp_address *address);
 
@@ -13,6 +15,9 @@ int tcp_sock_create(const union tcp_address *address);
 
 /* No delay, and a dead peer is noticed in about three seconds, busy or idle. */
 void tcp_sock_tune(int fd);
+
+/* It is connected: if both ends are on this machine, what is under way shall fit the caches. */
+void tcp_sock_settle(int fd);
 
 /* What became of a non-blocking connect(): 0 or negative errno. */
 int tcp_sock_error(int fd);

@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tcp/address.h"
 #include "tcp/fabrics.h"
+#include "tcp/sock.h"
 #include "tcp/wire.h"
 
 Test(wire, encode_decode, .timeout = 200)
@@ -77,6 +80,57 @@ Test(address, text_and_blob, .timeout = 200)
 	cr_assert_eq(tcp_address_parse("::", &address), -EADDRNOTAVAIL);
 	cr_assert_eq(tcp_address_parse(NULL, &address), 0);
 	cr_assert_eq(address.v4.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+}
+
+static bool are_near(const char *own, const char *other)
+{
+	union tcp_address a, b;
+
+	cr_assert(tcp_address_parse(own, &a) == 0 && tcp_address_parse(other, &b) == 0);
+	return tcp_address_is_near(&a, &b);
+}
+
+Test(address, of_this_machine, .timeout = 200)
+{
+	cr_assert(are_near("127.0.0.1", "127.0.0.1"));
+	cr_assert(are_near("127.0.0.1", "127.3.2.1"), "local nodes have an address each");
+	cr_assert(are_near("10.1.2.3", "10.1.2.3"));
+	cr_assert(are_near("fe80::1%1", "fe80::1%1"));
+	cr_assert(!are_near("10.1.2.3", "10.1.2.4"));
+	cr_assert(!are_near("127.0.0.1", "128.0.0.1"));
+	cr_assert(!are_near("127.0.0.1", "10.0.0.1"));
+	cr_assert(!are_near("fe80::1%1", "fe80::2%1"));
+	cr_assert(!are_near("127.0.0.1", "::1"));
+}
+
+static int send_room(int fd)
+{
+	socklen_t bytes = sizeof(int);
+	int room = 0;
+
+	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &bytes), 0);
+	return room;
+}
+
+/* A connection inside of this machine holds less than one that the kernel sizes. */
+Test(sock, settles_for_this_machine, .timeout = 200)
+{
+	union tcp_address address;
+	int listener, fd, before;
+
+	cr_assert_eq(tcp_address_parse(NULL, &address), 0);
+	listener = tcp_sock_listen(&address);
+	cr_assert_geq(listener, 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(fd, 0);
+	before = send_room(fd);
+	tcp_sock_settle(fd);
+	cr_assert_eq(send_room(fd), before, "it is not connected");
+	cr_assert_eq(connect(fd, &address.any, tcp_address_bytes(&address)), 0);
+	tcp_sock_settle(fd);
+	cr_assert_eq(send_room(fd), 2 * TCP_NEAR_SEND_BYTES);
+	close(fd);
+	close(listener);
 }
 
 Test(fabrics, choice, .timeout = 200)
