@@ -253,6 +253,7 @@ int launch_cmd_serve(int argc, char **argv)
 
 	if (!plan)
 		return FAILED;
+	launch_keys_hide();
 	launch_serve_options_parse(argc, argv, &plan->options);
 	if (plan->options.verbose)
 		base_log_set_level(BASE_LOG_INFO);

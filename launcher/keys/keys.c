@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/resource.h>
 
 _Static_assert(crypto_box_PUBLICKEYBYTES == LAUNCH_KEY_BYTES, "CURVE key");
 _Static_assert(crypto_box_SECRETKEYBYTES == LAUNCH_KEY_BYTES, "CURVE key");
 _Static_assert(crypto_kdf_KEYBYTES == LAUNCH_SECRET_BYTES, "secret of a job");
+
+static struct rlimit core_before;
+static int is_hidden;
 
 int launch_keys_init(struct base_err *reterr)
 {
@@ -54,6 +58,22 @@ void launch_keys_derive(const uint8_t secret[LAUNCH_SECRET_BYTES], uint32_t node
 	crypto_kdf_derive_from_key(seed, sizeof(seed), node, context, secret);
 	crypto_box_seed_keypair(ret_keys->public, ret_keys->secret, seed);
 	sodium_memzero(seed, sizeof(seed));
+}
+
+void launch_keys_hide(void)
+{
+	struct rlimit limit;
+
+	if (is_hidden || getrlimit(RLIMIT_CORE, &core_before) < 0)
+		return;
+	limit = core_before;
+	limit.rlim_cur = 0;
+	is_hidden = setrlimit(RLIMIT_CORE, &limit) == 0;
+}
+
+const struct rlimit *launch_keys_core_limit(void)
+{
+	return is_hidden ? &core_before : NULL;
 }
 
 void launch_keys_random(void *buffer, unsigned long bytes)

@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+struct rlimit;
+
 enum { LAUNCH_KEY_BYTES = 32, LAUNCH_SECRET_BYTES = 32, LAUNCH_TAG_BYTES = 33 };
 
 struct launch_keys {
@@ -36,6 +38,12 @@ int launch_keys_create(struct launch_keys **ret_keys);
  */
 void launch_keys_derive(const uint8_t secret[LAUNCH_SECRET_BYTES], uint32_t node,
 			struct launch_keys *ret_keys);
+
+/* No core file of this process from now on: ZeroMQ keeps copies of keys where locked memory does
+ * not help. Call it before there are threads. */
+void launch_keys_hide(void);
+/* What RLIMIT_CORE was before, for the programs that we start; NULL = nothing was hidden. */
+const struct rlimit *launch_keys_core_limit(void);
 
 void launch_keys_random(void *buffer, unsigned long bytes);
 void launch_keys_wipe(void *buffer, unsigned long bytes);

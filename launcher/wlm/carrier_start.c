@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/spawn.h"
+#include "keys/keys.h"
 #include "wlm/carrier.h"
 
 static int open_errors(struct launch_carriers *carriers, uint32_t index, int *ret_child)
@@ -43,6 +44,7 @@ static int spawn(struct launch_carriers *carriers, struct carrier *carrier, char
 		.envp = carriers->spec.envp,
 		.cwd = "/",
 		.stdio = { stdio[0], stdio[1], stdio[2] },
+		.core = launch_keys_core_limit(),
 		.flags = BASE_SPAWN_GROUP,	/* ^C at the terminal is for dlaunch alone */
 	};
 	int rc = base_spawn_find(argv[0], getenv("PATH"), NULL, path);
