@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,67 @@ Test(router, without_its_key_check_it_fails_closed)
 	server_router_stop_check(router);
 	cr_expect_not(ask(strange_keys, 300));
 	cr_expect_not(ask(client_keys, 300));
+}
+
+/* A key check in place of ours, as soon as that is gone. */
+static void *bind_check(void)
+{
+	uint64_t end_ns = base_now_ns() + 20000 * BASE_MS;
+	void *check;
+	int rc;
+
+	server_router_stop_check(router);
+	check = zmq_socket(server_router_context(router), ZMQ_REP);
+	set_int(check, ZMQ_LINGER, 0);
+	while ((rc = zmq_bind(check, "inproc://zeromq.zap.01")) < 0 && errno == EADDRINUSE &&
+	       base_now_ns() < end_ns)
+		usleep(1000);
+	cr_assert_eq(rc, 0, "%s", zmq_strerror(errno));
+	return check;
+}
+
+/* What is left when its thread was killed: a socket that takes questions and never answers. */
+Test(router, with_a_dead_key_check_it_fails_closed)
+{
+	void *check = bind_check();
+
+	cr_expect_not(ask(strange_keys, 300));
+	cr_expect_not(ask(client_keys, 300));
+	zmq_close(check);
+}
+
+/* One that lets everybody in without a name: what they say is dropped. */
+static void *say_yes(void *check)
+{
+	char frame[7][256];
+	int bytes[7], n = 0, more = 1;
+	size_t size = sizeof(more);
+
+	while (n < 7 && more) {
+		bytes[n] = zmq_recv(check, frame[n], sizeof(frame[n]), 0);
+		if (bytes[n++] < 0 || zmq_getsockopt(check, ZMQ_RCVMORE, &more, &size) < 0)
+			return NULL;
+	}
+	zmq_send(check, frame[0], (size_t)bytes[0], ZMQ_SNDMORE);
+	zmq_send(check, frame[1], (size_t)bytes[1], ZMQ_SNDMORE);
+	zmq_send(check, "200", 3, ZMQ_SNDMORE);
+	zmq_send(check, "OK", 2, ZMQ_SNDMORE);
+	zmq_send(check, "", 0, ZMQ_SNDMORE);
+	zmq_send(check, "", 0, 0);
+	return check;
+}
+
+Test(router, who_has_no_name_is_not_heard)
+{
+	void *check = bind_check(), *answered;
+	pthread_t thread;
+
+	set_int(check, ZMQ_RCVTIMEO, 30000);
+	cr_assert_eq(pthread_create(&thread, NULL, say_yes, check), 0);
+	cr_expect_not(ask(client_keys, 1000));
+	pthread_join(thread, &answered);
+	cr_expect_eq(answered, check, "the check was asked");
+	zmq_close(check);
 }
 
 static int raw_connect(void)
