@@ -183,8 +183,8 @@ static error_t take(int key, char *text, struct argp_state *state)
 	}
 }
 
-/* What was not given by an option; --hosts and a variable for the file do not contradict. */
-static void add_environment(struct launch_wlm_wishes *sources)
+/* --hosts and a variable for the file do not contradict. */
+void launch_sources_environment(struct launch_wlm_wishes *sources)
 {
 	const struct {
 		const char **wish, *variable;
@@ -276,7 +276,7 @@ void launch_options_parse(int argc, char **argv, struct launch_options *ret_opti
 	    (ret_options->segment_count > 1 || ret_options->segment[0].argv))
 		launch_options_wrong("--multi-prog says what runs: no program beside it");
 	launch_wishes_environment(&ret_options->wishes);
-	add_environment(&ret_options->sources);
+	launch_sources_environment(&ret_options->sources);
 	add_security(ret_options);
 }
 

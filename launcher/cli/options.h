@@ -61,6 +61,9 @@ struct launch_options {
 void launch_options_parse(int argc, char **argv, struct launch_options *ret_options);
 void launch_options_fini(struct launch_options *options);
 
+/* Where nodes come from: what no option has said, by $DHOW_WLM, _HOSTFILE, _SSH and _LISTEN. */
+void launch_sources_environment(struct launch_wlm_wishes *sources);
+
 /* Say what is wrong and end the process: exit code 2. */
 void launch_options_wrong(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));

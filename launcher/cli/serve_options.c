@@ -47,9 +47,11 @@ static const struct argp_option table[] = {
 	{ "fabric", KEY_FABRIC, "NAME", 0, "see dlaunch(1)", 3 },
 	{ "provider", KEY_PROVIDER, "NAME", 0, "see dlaunch(1)", 3 },
 	{ "security", KEY_SECURITY, "LEVEL", 0, "of links: mac, integrity or encrypt", 3 },
-	{ "wlm", KEY_WLM, "NAME", 0, "where nodes come from, see dlaunch(1)", 3 },
+	{ "wlm", KEY_WLM, "NAME", 0, "where nodes come from, see dlaunch(1) (default: $DHOW_WLM)",
+	  3 },
 	{ "hosts", KEY_HOSTS, "LIST", 0, "nodes that ssh reaches", 3 },
-	{ "hostfile", KEY_HOSTFILE, "FILE", 0, "the same from a file", 3 },
+	{ "hostfile", KEY_HOSTFILE, "FILE", 0, "the same from a file (default: $DHOW_HOSTFILE)",
+	  3 },
 	{ "start-timeout", KEY_START_TIMEOUT, "SECONDS", 0, "for all nodes to come up", 3 },
 	{ "verbose", 'v', NULL, 0, "say what happens", 4 },
 	{ "launcher", KEY_LAUNCHER, "URL", OPTION_HIDDEN, NULL, 5 },
@@ -261,4 +263,5 @@ void launch_serve_options_parse(int argc, char **argv, struct launch_serve_optio
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, ret_options) != 0)
 		exit(USAGE);
 	launch_wishes_environment(&ret_options->wishes);
+	launch_sources_environment(&ret_options->sources);
 }

@@ -39,7 +39,7 @@ def status(exp, *entities):
 
 
 def text(name, kind="out"):
-    with open(f"exp/{name}/{name}.{kind}") as file:
+    with open(f"exp/{name}/{name.split('/')[-1]}.{kind}") as file:
         return file.read()
 
 
@@ -144,6 +144,30 @@ def case_other():
     assert status(exp, joined) == ["Completed"]
 
 
+def case_batch():
+    """By sbatch: a job of two nodes with a server of its own, a step of MPI among its steps."""
+    exp = experiment()
+    batch = exp.create_batch_settings(nodes=2, time="00:05:00")
+    many = exp.create_ensemble("many", batch_settings=batch)
+    wide = exp.create_run_settings("/bin/sh", ["-c", "echo $DHOW_RANK $(hostname)"])
+    wide.set_nodes(2)
+    many.add_model(exp.create_model("wide", wide))
+    many.add_model(exp.create_model("narrow", exp.create_run_settings(
+        "/bin/sh", ["-c", "echo narrow; echo bad >&2"])))
+    if "MPI_CHECK" in os.environ:
+        ranks = exp.create_run_settings(os.environ["MPI_CHECK"], ["sum"])
+        ranks.set_nodes(2)
+        ranks.set_tasks_per_node(2)
+        many.add_model(exp.create_model("ranks", ranks))
+    exp.generate(many, overwrite=True)
+    exp.start(many, block=True)
+    assert set(status(exp, many)) == {"Completed"}, status(exp, many)
+    assert sorted(text("many/wide").split("\n")) == ["", "0 node1", "1 node2"], text("many/wide")
+    assert (text("many/narrow"), text("many/narrow", "err")) == ("narrow\n", "bad\n")
+    if "MPI_CHECK" in os.environ:
+        assert text("many/ranks").startswith("good: 4 ranks, 2 nodes"), text("many/ranks")
+
+
 def case_waits():
     """Is interrupted or killed by its parent."""
     exp = experiment()
@@ -158,7 +182,7 @@ def case_waits():
 
 def prepare():
     """A home of our own."""
-    work = tempfile.mkdtemp(prefix="dhow-smartsim-")
+    work = tempfile.mkdtemp(prefix="dhow-smartsim-", dir=os.environ.get("DHOW_TEST_WORK"))
     os.chdir(work)
     os.environ.update({
         "HOME": work, "DHOW_LOCAL_NODES": "4", "SMARTSIM_JM_INTERVAL": "1",
@@ -224,6 +248,10 @@ def run_snippet():
         return run_script("snippet")
     finally:
         os.environ["SMARTSIM_FLAG_TELEMETRY"] = "0"
+
+
+def run_smoke():
+    return run_script("snippet")
 
 
 def run_sigint():
