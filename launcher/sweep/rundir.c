@@ -54,11 +54,11 @@ void launch_rundir_remove(const char *path)
 	}
 }
 
-static int is_old(int fd)
+static int is_old(const char *path)
 {
 	struct stat status;
 
-	return fstat(fd, &status) == 0 && time(NULL) - status.st_mtime > YOUNG_S;
+	return lstat(path, &status) == 0 && time(NULL) - status.st_mtime > YOUNG_S;
 }
 
 /* Return: a locked descriptor; -EWOULDBLOCK its owner lives; -EPERM not one of ours. */
@@ -93,13 +93,14 @@ int launch_rundir_sweep(void)
 		if (strncmp(entry->d_name + (young ? strlen(YOUNG) : 0), prefix, (size_t)bytes))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", base, entry->d_name);
+		/* Not locked to look at it: its owner is about to do that, and would fail. */
+		if (young && !is_old(path))
+			continue;
 		fd = lock(path);
 		if (fd < 0)
 			continue;
-		if (!young || is_old(fd)) {
-			launch_rundir_remove(path);
-			count++;
-		}
+		launch_rundir_remove(path);
+		count++;
 		close(fd);
 	}
 	if (directory)

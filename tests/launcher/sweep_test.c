@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,4 +117,29 @@ Test(sweep, an_owner_is_known_in_its_place_only)
 	cr_expect_eq(launch_owner_look(other), LAUNCH_OWNER_LIVES, "damaged");
 	cr_expect_eq(launch_owner_look("12:34"), LAUNCH_OWNER_LIVES, "damaged");
 	cr_expect_eq(launch_owner_pid(""), 0);
+}
+
+/* Another run sweeps all the time: it leaves alone what is being made. */
+Test(sweep, a_directory_that_is_being_made_is_not_touched)
+{
+	char base[] = "/tmp/sweep_testXXXXXX";
+	struct launch_rundir rundir;
+	struct base_err err;
+	pid_t sweeper;
+
+	cr_assert_not_null(mkdtemp(base));
+	setenv("TMPDIR", base, 1);
+	sweeper = fork();
+	if (sweeper == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			launch_rundir_sweep();
+	}
+	for (int i = 0; i < 300; i++) {
+		cr_assert_eq(launch_rundir_open("run", &rundir, &err), 0, "%s", err.text);
+		launch_rundir_close(&rundir);
+	}
+	kill(sweeper, SIGKILL);
+	waitpid(sweeper, NULL, 0);
+	cr_expect_eq(rmdir(base), 0);
 }
