@@ -6,7 +6,7 @@
 #include "server/server.h"
 #include "server/steps.h"
 
-enum { RECENT_MAX = 1024, OWNERS_MAX = 64, DIGEST_BYTES = 16 };
+enum { RECENT_MAX = 1024, OWNERS_MAX = 64, ASKED_MAX = 4, DIGEST_BYTES = 16 };
 
 /* A `run` that was executed, so that it is not executed again. */
 struct server_recent {
@@ -19,6 +19,16 @@ struct server_owner {
 	uint16_t bytes;
 	uint8_t name[32];
 	uint64_t heard_ns;
+};
+
+/* An update_status that may come again, and what was answered. */
+struct server_asked {
+	char *text;			/* owned; NULL = none */
+	size_t bytes, count;
+	uint64_t *numbers;		/* count steps, in the order of the answer; owned */
+	struct launch_writer answer;
+	uint64_t changes;		/* of the table when it was answered */
+	uint64_t turn;			/* when it was asked for last */
 };
 
 struct server {
@@ -41,6 +51,8 @@ struct server {
 	int ending, ends_frontend;
 	struct server_recent recent[RECENT_MAX];
 	unsigned recent_next;
+	struct server_asked asked[ASKED_MAX];
+	uint64_t asked_turn;
 	struct server_owner owners[OWNERS_MAX];
 };
 
@@ -52,5 +64,16 @@ void server_stop(struct server *server, struct server_step *step);
 /* Take it off its list and end it; one code for all, or its own for NULL. */
 void server_finish(struct server *server, struct server_step *step, enum server_state state,
 		   const int *code);
+
+struct json_t;
+
+/* status.c: the answer to update_status for @ids, a list of strings (NULL: none, because of
+ * @error); @data, @bytes: the whole request, which may come again. */
+void server_answer_status(struct server *server, const struct json_t *ids, const char *data,
+			  size_t bytes, const char *error, struct launch_writer *answer);
+/* Return: 1 this very request was answered before, and now again; 0 it must be read. */
+int server_answer_status_again(struct server *server, const char *data, size_t bytes,
+			       struct launch_writer *answer);
+void server_asked_fini(struct server *server);
 
 #endif

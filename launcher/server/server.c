@@ -48,6 +48,7 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	server_asked_fini(server);
 	server_steps_free(server->steps);
 	server_hosts_free(server->hosts);
 	free(server->scratch);
@@ -263,35 +264,6 @@ static void answer_run(struct server *server, const struct server_route *route,
 	put_run(answer, step->id, rc < 0 ? err.text : NULL);
 }
 
-/* Built by hand: with a thousand steps jansson takes longer than all the rest. */
-static void answer_status(struct server *server, const json_t *ids, const char *error,
-			  struct launch_writer *answer)
-{
-	size_t count = json_array_size(ids), written = 0;
-	json_t *text = server_text_or_null(error);
-	char *quoted = json_dumps(text, JSON_ENCODE_ANY);
-
-	server->turn++;
-	server_put_text(answer, "status_update|{\"statuses\":{");
-	for (size_t i = 0; i < count; i++) {
-		const char *id = json_string_value(json_array_get(ids, i));
-		struct server_step *step = server_steps_find(server->steps, id);
-
-		if (!step || step->turn == server->turn)
-			continue;
-		step->turn = server->turn;
-		server_put_text(answer, written++ ? ",\"" : "\"");
-		server_put_text(answer, step->id);
-		server_put_text(answer, "\":");
-		server_step_print_status(step, answer);
-	}
-	server_put_text(answer, "},\"error_message\":");
-	server_put_text(answer, quoted ? quoted : "null");
-	server_put_text(answer, "}");
-	free(quoted);
-	json_decref(text);
-}
-
 static void answer_stop(struct server *server, const char *id, struct launch_writer *answer)
 {
 	struct server_step *step = server_steps_find(server->steps, id);
@@ -322,7 +294,7 @@ static void answer_broken(struct server *server, enum server_kind kind, const ch
 
 	base_log_error("a request was refused: %s", error);
 	if (kind == SERVER_UPDATE_STATUS) {
-		answer_status(server, NULL, error, answer);
+		server_answer_status(server, NULL, NULL, 0, error, answer);
 	} else if (kind == SERVER_RUN && server_steps_add(server->steps, NULL, &step) == 0) {
 		server_step_over(server->steps, step, SERVER_FAILED, &refused);
 		put_run(answer, step->id, error);
@@ -336,9 +308,14 @@ void server_answer(struct server *server, const struct server_route *route, cons
 {
 	struct server_request request;
 	struct base_err err;
-	int rc = server_request_parse(data, bytes, &request, &err);
+	int rc;
 
 	answer->used = 0;
+	if (server_answer_status_again(server, data, bytes, answer)) {
+		note_owner(server, route, 0);
+		return;
+	}
+	rc = server_request_parse(data, bytes, &request, &err);
 	note_owner(server, route, rc == 0 && request.kind == SERVER_RUN);
 	if (rc < 0) {
 		answer_broken(server, request.kind, err.text, answer);
@@ -353,7 +330,7 @@ void server_answer(struct server *server, const struct server_route *route, cons
 		answer_run(server, route, &request, data, bytes, answer);
 		break;
 	case SERVER_UPDATE_STATUS:
-		answer_status(server, request.step_ids, NULL, answer);
+		server_answer_status(server, request.step_ids, data, bytes, NULL, answer);
 		break;
 	case SERVER_STOP:
 		answer_stop(server, request.step_id, answer);

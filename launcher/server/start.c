@@ -53,12 +53,13 @@ void server_finish(struct server *server, struct server_step *step, enum server_
 static void rank_started(void *arg, uint32_t rank, pid_t pid)
 {
 	struct server_step *step = arg;
+	struct server *server = step->owner;
 
 	(void)rank, (void)pid;
 	if (!step->started_ms)
 		step->started_ms = base_day_ms();
 	if (step->state == SERVER_STARTING)
-		step->state = SERVER_RUNNING;
+		server_step_enter(server->steps, step, SERVER_RUNNING);
 }
 
 static void rank_exited(void *arg, uint32_t rank, int code, int signal)
@@ -244,7 +245,7 @@ void server_start(struct server *server, struct server_step *step,
 		step->text_bytes = 0;
 	}
 	base_list_del(&step->link);
-	step->state = SERVER_STARTING;
+	server_step_enter(server->steps, step, SERVER_STARTING);
 	step->owner = server;
 	step->hosts = malloc(step->nodes * sizeof(*step->hosts));
 	if (step->hosts) {
@@ -344,7 +345,7 @@ void server_stop(struct server *server, struct server_step *step)
 	}
 	if (step->state == SERVER_STOPPING)
 		return;
-	step->state = SERVER_STOPPING;
+	server_step_enter(server->steps, step, SERVER_STOPPING);
 	launch_run_stop(step->run, server->grace_ms);
 }
 

@@ -16,6 +16,7 @@ enum { TOKENS_LOOKED_AT = 1000 };
 struct server_steps {
 	uint64_t first, next;	/* numbers: the oldest that is known, the next to be made */
 	uint64_t living;
+	uint64_t changes;
 	struct server_step *table[SERVER_STEPS_MAX];	/* of number N: at N % SERVER_STEPS_MAX */
 };
 
@@ -135,6 +136,7 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 	step->queued_ms = base_day_ms();
 	step->number = steps->next++;
 	steps->living++;
+	steps->changes++;
 	launch_keys_random(&random, sizeof(random));
 	snprintf(step->id, sizeof(step->id), "%07x-%llu", random & 0xfffffff,
 		 (unsigned long long)step->number);
@@ -143,7 +145,7 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 	return 0;
 }
 
-static struct server_step *at_number(const struct server_steps *steps, uint64_t number)
+struct server_step *server_steps_at(const struct server_steps *steps, uint64_t number)
 {
 	if (number < steps->first || number >= steps->next)
 		return NULL;
@@ -157,13 +159,13 @@ struct server_step *server_steps_find(const struct server_steps *steps, const ch
 
 	if (!dash || dash[1] < '0' || dash[1] > '9')
 		return NULL;
-	step = at_number(steps, strtoull(dash + 1, NULL, 10));
+	step = server_steps_at(steps, strtoull(dash + 1, NULL, 10));
 	return step && strcmp(step->id, id) == 0 ? step : NULL;
 }
 
 struct server_step *server_steps_newest(const struct server_steps *steps, uint64_t at)
 {
-	return at < steps->next ? at_number(steps, steps->next - 1 - at) : NULL;
+	return at < steps->next ? server_steps_at(steps, steps->next - 1 - at) : NULL;
 }
 
 struct server_step *server_steps_find_token(const struct server_steps *steps, const char *token)
@@ -185,6 +187,18 @@ uint64_t server_steps_living(const struct server_steps *steps)
 	return steps->living;
 }
 
+uint64_t server_steps_changes(const struct server_steps *steps)
+{
+	return steps->changes;
+}
+
+void server_step_enter(struct server_steps *steps, struct server_step *step,
+		       enum server_state state)
+{
+	step->state = state;
+	steps->changes++;
+}
+
 void server_step_over(struct server_steps *steps, struct server_step *step,
 		      enum server_state state, const int *code)
 {
@@ -204,6 +218,7 @@ void server_step_over(struct server_steps *steps, struct server_step *step,
 	free(step->hosts);
 	step->hosts = NULL;
 	steps->living--;
+	steps->changes++;
 }
 
 static void put_text(struct launch_writer *writer, const char *text)
@@ -231,7 +246,13 @@ void server_step_print_status(const struct server_step *step, struct launch_writ
 	}
 	put_text(writer, "[");
 	for (uint32_t i = 0; i < step->code_count; i++) {
-		snprintf(number, sizeof(number), "%s%d", i ? "," : "", step->codes[i]);
+		if (i)
+			put_text(writer, ",");
+		if (step->codes[i] == 0) {	/* as a rule */
+			put_text(writer, "0");
+			continue;
+		}
+		snprintf(number, sizeof(number), "%d", step->codes[i]);
 		put_text(writer, number);
 	}
 	if (!step->code_count)		/* no memory for it: still never empty */

@@ -73,6 +73,7 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 
 /* Return: NULL there is none. */
 struct server_step *server_steps_find(const struct server_steps *steps, const char *id);
+struct server_step *server_steps_at(const struct server_steps *steps, uint64_t number);
 /* From the newest (@at 0) to the oldest. Return: NULL that was all. */
 struct server_step *server_steps_newest(const struct server_steps *steps, uint64_t at);
 /* A step that carries the token, of the last thousand. Return: NULL none. */
@@ -80,6 +81,12 @@ struct server_step *server_steps_find_token(const struct server_steps *steps, co
 /* How many are not over. */
 uint64_t server_steps_living(const struct server_steps *steps);
 
+/* How often a step was added, forgotten or changed in what its status is printed from. */
+uint64_t server_steps_changes(const struct server_steps *steps);
+
+/* From one state under way into another. */
+void server_step_enter(struct server_steps *steps, struct server_step *step,
+		       enum server_state state);
 /* The one way into SERVER_COMPLETED and later: @state, one code for the step (@codes NULL), or
  * those it has. Frees what a finished step does not need. */
 void server_step_over(struct server_steps *steps, struct server_step *step,

@@ -201,6 +201,45 @@ Test(server, unknown_ids_are_left_out_and_repeated_ones_told_once)
 			     "\"-\"]}", id, id), wanted), "%s", answer.data);
 }
 
+/* The same list, now asked for the first time as this text: @blanks tell them apart. */
+static const char *ask_all(const char *list, int blanks)
+{
+	return ask("update_status|{%*s\"step_ids\":[%s]}", blanks, "", list);
+}
+
+static void expect_the_same_anew(const char *list)
+{
+	static int blanks = 1;
+	char again[8192];
+
+	snprintf(again, sizeof(again), "%s", ask_all(list, 0));
+	cr_expect_str_eq(again, ask_all(list, ++blanks));
+}
+
+Test(server, a_list_that_comes_again_is_answered_with_what_is_true_now)
+{
+	char list[4096] = "\"none\"";
+	const char *first = run(1, 2), *second = run(1, 1);
+
+	for (int i = 0; i < 40; i++)
+		sprintf(list + strlen(list), ",\"%s\"", i % 2 ? first : i ? run(1, 1) : second);
+	expect_the_same_anew(list);	/* with an id that is unknown: not kept */
+	memmove(list, list + 7, strlen(list + 7) + 1);
+	for (int i = 0; i < 3; i++)
+		expect_the_same_anew(list);
+	fake_start(&fake_runs[0]);
+	expect_the_same_anew(list);
+	cr_expect(strstr(ask_all(list, 0), "[\"Running\",[]]"));
+	ask("stop|{\"step_id\":\"%s\"}", first);
+	expect_the_same_anew(list);
+	fake_end(&fake_runs[0], 0, 15);
+	expect_the_same_anew(list);
+	cr_expect(strstr(ask_all(list, 0), "[\"Cancelled\",[-9]]"));
+	fake_end(&fake_runs[1], 3, 0);
+	expect_the_same_anew(list);
+	cr_expect(strstr(ask_all(list, 0), "[\"Failed\",[3]]"));
+}
+
 Test(server, a_repeated_message_is_executed_once)
 {
 	static const char text[] = RUN ",\"name\":\"m1\"}", other[] = RUN ",\"name\":\"m2\"}";
