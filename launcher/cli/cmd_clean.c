@@ -21,6 +21,11 @@
 enum { VALUE_BYTES = 64 };
 
 static const char daemon_name[] = "dhowd";
+static const char help[] =
+	"Usage: dhow clean [--dry-run]\n\n"
+	"End what is left of runs whose dlaunch and daemons are all dead. Processes are found by\n"
+	"the tag of their run only, and each is named.\n\n"
+	"  --dry-run  end nothing\n";
 
 static void read_name(pid_t pid, char name[VALUE_BYTES])
 {
@@ -111,6 +116,10 @@ int launch_cmd_clean(int argc, char **argv)
 	struct dirent *entry;
 	DIR *dir;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(help, stdout);
+		return 0;
+	}
 	if (argc > 2 || (argc == 2 && !dry_run)) {
 		fprintf(stderr, "dhow: clean: unknown option \"%s\"; there is --dry-run\n",
 			argv[argc - 1]);

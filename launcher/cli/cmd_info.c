@@ -106,12 +106,21 @@ static int print_json(const struct utsname *system)
 	return rc < 0 ? 1 : 0;
 }
 
+static const char help[] =
+	"Usage: dhow info [--json]\n\n"
+	"This machine as Dhow sees it: kernel, transports and what is missing for them.\n\n"
+	"  --json     for programs\n";
+
 int launch_cmd_info(int argc, char **argv)
 {
 	struct utsname system;
 	json_t *list, *chosen;
 	int major, minor, patch;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(help, stdout);
+		return 0;
+	}
 	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json") != 0)) {
 		fprintf(stderr, "dhow: info: unknown option \"%s\"; there is --json\n",
 			argv[argc - 1]);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Completion of dlaunch and dhow for bash. Behind the program it completes as for that program.
+# Completion of dlaunch for bash. Behind the program it completes as for that program.
 
 _dlaunch() {
 	local options="--nodes --tasks-per-node --ppn --ntasks-per-node --ntasks --np --relative
@@ -56,10 +56,3 @@ _dlaunch() {
 	esac
 }
 complete -o default -F _dlaunch dlaunch
-
-_dhow() {
-	local word=${COMP_WORDS[COMP_CWORD]}
-	[ "$COMP_CWORD" = 1 ] && COMPREPLY=($(compgen -W "info clean serve run ps logs stop shutdown
-		keygen bench smartsim --help --version" -- "$word"))
-}
-complete -o default -F _dhow dhow

@@ -36,7 +36,7 @@ expect_equal "" "$(complete_words dlaunch -n 4 true --cpu)" "not behind the prog
 sed -nE 's/^\.B ([a-z]+)$/\1/p' "$man/dhow.1" | sort -u | comm -23 "$work/commands" - >"$work/missing"
 expect_equal "" "$(xargs <"$work/missing")" "commands that are not in dhow.1"
 for command in $(cat "$work/commands"); do
-	grep -qw -- "$command" "$completion/dlaunch.bash" || fail "dhow $command is not completed"
+	grep -qw -- "$command" "$completion/dhow.bash" || fail "dhow $command is not completed"
 done
 if command -v man >/dev/null; then
 	for page in dlaunch.1 dhow.1 dhowd.8 dhow.7; do
