@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -46,7 +47,16 @@ struct serve {
 	uint64_t client_check_ns;
 	uint64_t orphaned_ns;		/* when the client was seen to be dead */
 	struct launch_writer answer;
+	uint64_t longest_ns;		/* of our own work between two waits */
 };
+
+static uint64_t own_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000 * BASE_MS + (uint64_t)now.tv_nsec;
+}
 
 static int open_signals(struct base_err *reterr)
 {
@@ -311,8 +321,19 @@ static long next_wait_ms(const struct serve *serve, int job_ms)
 	return job_ms >= 0 && (ms < 0 || job_ms < ms) ? job_ms : ms;
 }
 
+/* No client waits longer for us than such a turn, but for a processor perhaps. */
+static void note_turn(struct serve *serve, uint64_t began_ns)
+{
+	uint64_t took_ns = own_ns() - began_ns;
+
+	if (took_ns > serve->longest_ns)
+		serve->longest_ns = took_ns;
+}
+
 static void loop(struct serve *serve)
 {
+	uint64_t began_ns = own_ns();
+
 	while (serve->state != OVER) {
 		int job_ms = turn(serve);
 		zmq_pollitem_t items[ITEMS] = {
@@ -333,7 +354,9 @@ static void loop(struct serve *serve)
 			items[count++] = (zmq_pollitem_t){ .fd = launch_job_fd(serve->job),
 							   .events = ZMQ_POLLIN };
 		}
+		note_turn(serve, began_ns);
 		zmq_poll(items, count, next_wait_ms(serve, job_ms));
+		began_ns = own_ns();
 		hear_signals(serve);
 		hear_front(serve);
 		hear_clients(serve);
@@ -357,6 +380,8 @@ int server_serve(const struct server_serve_spec *spec)
 			      server_schedule_name(spec->server.schedule),
 			      server_router_endpoint(serve.router));
 		loop(&serve);
+		base_log_info("longest turn: %llu us of a processor",
+			      (unsigned long long)serve.longest_ns / 1000);
 	}
 	if (serve.router) {
 		remove_config(&serve);

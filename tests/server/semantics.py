@@ -139,7 +139,7 @@ def test_affinity():
 
 def test_answers_while_steps_start():
     """Each request is answered at once, also when many steps are starting."""
-    with serving("--nodes", "4") as (server, client):
+    with serving("--nodes", "4", "--verbose") as (server, client):
         other, times = harness.Client(server.address), []
         steps = [client.run("exit 0", nodes=4, tasks_per_node=4) for _ in range(10)]
         while client.status(steps[-1])[0] not in ("Completed", "Failed"):
@@ -151,6 +151,10 @@ def test_answers_while_steps_start():
         print(f"# {len(times)} answers while 160 tasks started: median "
               f"{times[len(times) // 2] * 1e3:.2f} ms, worst {times[-1] * 1e3:.2f} ms")
         assert client.status(steps[-1]) == ["Completed", [0] * 16]
+        server.send_signal(signal.SIGTERM)
+        server.wait(harness.LONG_S)
+        print("#", next(line for line in read(server.folder + "/err").splitlines()
+                        if "longest turn" in line))
 
 
 def test_broken_requests_do_no_harm():
