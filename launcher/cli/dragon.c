@@ -184,7 +184,7 @@ static int code_of(int status)
 static int attend(pid_t server, int socket, int signals)
 {
 	pid_t parent = getppid();
-	int keep = 0;
+	int keep = 0, told = 0;		/* to stay; to end */
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = socket, .events = POLLIN },
@@ -199,6 +199,7 @@ static int attend(pid_t server, int socket, int signals)
 				continue;
 			if (!server)
 				return 0;
+			told = 1;
 			kill(server, (int)info.ssi_signo);
 		}
 		if (socket >= 0 && fds[0].revents && recv(socket, &word, 1, MSG_DONTWAIT) <= 0)
@@ -209,6 +210,8 @@ static int attend(pid_t server, int socket, int signals)
 		if (server && waitpid(server, &status, WNOHANG) == server) {
 			if (!keep)
 				return code_of(status);
+			if (told)	/* it may have been dead when we passed that on */
+				return 0;
 			server = 0;
 		}
 		/* told to stay until somebody ends us: but not longer than who could */
