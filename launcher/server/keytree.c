@@ -182,10 +182,24 @@ static int create_pair(const char *root, const char *public_name, const char *se
 		rc = base_err(reterr, -ENOMEM, "no locked memory for keys (see ulimit -l)");
 	if (rc == 0)
 		rc = server_key_file_write(secret_path, keys, NULL, reterr);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = server_key_file_write_public(public_path, keys->public, reterr);
+		if (rc < 0)
+			unlink(secret_path);
+	}
 	launch_keys_free(keys);
 	return rc;
+}
+
+/* Half a tree would look like keys to whoever comes next. */
+static void remove_pair(const char *root, const char *public_name, const char *secret_name)
+{
+	char path[PATH_MAX];
+
+	if (join(path, root, public_name, NULL) == 0)
+		unlink(path);
+	if (join(path, root, secret_name, NULL) == 0)
+		unlink(path);
 }
 
 int server_keytree_create(const char *root, struct base_err *reterr)
@@ -213,7 +227,12 @@ int server_keytree_create(const char *root, struct base_err *reterr)
 			return rc;
 	}
 	rc = create_pair(root, server_public, server_secret, reterr);
-	return rc < 0 ? rc : create_pair(root, client_public, client_secret, reterr);
+	if (rc < 0)
+		return rc;
+	rc = create_pair(root, client_public, client_secret, reterr);
+	if (rc < 0)
+		remove_pair(root, server_public, server_secret);
+	return rc;
 }
 
 static int is_name(const char *name)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/folder.h"
 #include "server/keyfile.h"
 #include "server/keytree.h"
 
@@ -64,6 +65,28 @@ Test(keytree, what_is_made_can_be_read)
 	cr_expect_not(launch_keys_equal(tree.server->public, tree.client->public));
 	server_keytree_fini(&tree);
 	cr_expect_eq(server_keytree_create(root, &err), -EEXIST);
+}
+
+/* The last of four files cannot be made: nothing is left that looks like keys. */
+Test(keytree, half_a_tree_is_taken_back)
+{
+	static const char *const made[] = { "server/pub/smartsim.key",
+					    "server/priv/smartsim.key_secret",
+					    "client/priv/smartsim.key_secret" };
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/client/pub", root);
+	cr_assert_eq(server_folder_make(path, &err), 0, "%s", err.text);
+	snprintf(path, sizeof(path), "%s/client/pub/smartsim.key", root);
+	cr_assert_eq(symlink("/nowhere/at/all", path), 0);
+	cr_expect_lt(server_keytree_create(root, &err), 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, made[i]);
+		cr_expect(access(path, F_OK) < 0, "%s", path);
+	}
+	snprintf(path, sizeof(path), "%s/client/pub/smartsim.key", root);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(server_keytree_create(root, &err), 0, "%s", err.text);
 }
 
 Test(keytree, an_exported_key_may_enter_and_knows_the_server)
