@@ -91,6 +91,19 @@ static char *copy(const char *text, int *failed)
 	return own;
 }
 
+/* A file that is not named from the root is below the step's folder: nobody knows ours. */
+static char *copy_file(const char *folder, const char *path, int *failed)
+{
+	char *own = NULL;
+
+	if (!path || *path == '/')
+		return copy(path, failed);
+	if (asprintf(&own, "%s/%s", folder, path) >= 0)
+		return own;
+	*failed = 1;
+	return NULL;
+}
+
 /* Room for one more: the oldest may have to go. */
 static int make_room(struct server_steps *steps)
 {
@@ -123,8 +136,8 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 		step->nodes = run->nodes;
 		step->tasks_per_node = run->tasks_per_node;
 		step->name = copy(run->name, &failed);
-		step->output = copy(run->output_file, &failed);
-		step->error = copy(run->error_file, &failed);
+		step->output = copy_file(run->path, run->output_file, &failed);
+		step->error = copy_file(run->path, run->error_file, &failed);
 		step->command = make_command(run);
 		snprintf(step->token, sizeof(step->token), "%s", run->token ? run->token : "");
 	}

@@ -277,10 +277,13 @@ Test(server, what_the_job_is_given)
 			 "0:CUDA_VISIBLE_DEVICES=0;0:ROCR_VISIBLE_DEVICES=0;0:ZE_AFFINITY_MASK=0;"
 			 "0:0x3;1:CUDA_VISIBLE_DEVICES=0;1:ROCR_VISIBLE_DEVICES=0;"
 			 "1:ZE_AFFINITY_MASK=0;1:0x3;");
-	ask(RUN ",\"spool\":true}");
+	ask(RUN ",\"spool\":true,\"output_file\":null}");
 	cr_expect(strncmp(fake_runs[1].output, "/dev/null/spool/", 16) == 0, "%s",
 		  fake_runs[1].output);
 	cr_expect(strstr(fake_runs[1].error, ".err"), "%s", fake_runs[1].error);
+	ask(RUN ",\"output_file\":\"a/out\",\"error_file\":\"err\"}");
+	cr_expect_str_eq(fake_runs[2].output, "/tmp/a/out");
+	cr_expect_str_eq(fake_runs[2].error, "/tmp/err");
 }
 
 Test(server, a_narrow_step_overtakes_a_wide_one)

@@ -31,7 +31,8 @@ struct dhow_server_run {
 	const char *wdir;		/* absolute; NULL = ours */
 	uint32_t nodes, tasks_per_node;	/* 0 = 1 */
 	const char *name;		/* for people */
-	const char *output_file, *error_file;	/* appended to; NULL = nobody wants it */
+	/* appended to; from wdir unless they begin with '/'; NULL = nobody wants it */
+	const char *output_file, *error_file;
 };
 
 enum dhow_server_state {
