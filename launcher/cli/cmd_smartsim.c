@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/spawn.h"
 #include "cli/ask.h"
 #include "cli/cmd.h"
@@ -20,7 +22,7 @@
 #include "cli/program.h"
 #include "cli/watch.h"
 
-enum { FAILED = 1, USAGE = 2, ASK_MS = 60000, POLL_MS = 200 };
+enum { FAILED = 1, USAGE = 2, ASK_MS = 60000, POLL_MS = 10000 };
 
 static const char help[] =
 	"Usage: dhow smartsim -- python3 SCRIPT [ARGUMENT...]\n"
@@ -151,15 +153,20 @@ static void pass_on(int number)
 }
 
 /* Print what dragon tells until the script ends. */
-static int attend(int watch)
+static int attend(int watch, int ends)
 {
 	char text[LAUNCH_WATCH_BYTES];
 	int status;
 
 	while (waitpid(child, &status, WNOHANG) == 0) {
-		struct pollfd fds = { .fd = watch, .events = POLLIN };
+		struct pollfd fds[] = { { .fd = watch, .events = POLLIN },
+					{ .fd = ends, .events = POLLIN } };
+		struct signalfd_siginfo info;
 
-		if (poll(&fds, 1, POLL_MS) > 0 && launch_watch_read(watch, text) > 0)
+		poll(fds, 2, POLL_MS);
+		while (read(ends, &info, sizeof(info)) == sizeof(info))
+			;
+		if (launch_watch_read(watch, text) > 0)
 			fprintf(stderr, "dhow: smartsim: the command server could not serve, %s\n"
 				"dhow: smartsim: SmartSim does not see that and waits (for "
 				"SMARTSIM_DRAGON_STARTUP_TIMEOUT, 300000 ms if not set); ^C ends "
@@ -173,7 +180,8 @@ static int run_script(char **argv, const char *folder)
 	const char *before = getenv("PATH");
 	char program[PATH_MAX], *path;
 	struct base_spawn spec = { .path = program, .argv = argv, .stdio = { -1, -1, -1 } };
-	int watch = launch_watch_open(), rc;
+	int watch = launch_watch_open(), ends, rc;
+	static const int number = SIGCHLD;
 	struct base_err err;
 
 	if (asprintf(&path, "%s%s%s", folder, before ? ":" : "", before ? before : "") < 0)
@@ -190,11 +198,12 @@ static int run_script(char **argv, const char *folder)
 	signal(SIGINT, SIG_IGN);	/* the terminal tells the script itself */
 	signal(SIGTERM, pass_on);
 	signal(SIGHUP, pass_on);
-	if (base_spawn(&spec, &child, &err) < 0) {
+	ends = base_signals_open(&number, 1, &err);
+	if (ends < 0 || base_spawn(&spec, &child, &err) < 0) {
 		fprintf(stderr, "dhow: smartsim: %s\n", err.text);
 		return FAILED;
 	}
-	return attend(watch);
+	return attend(watch, ends);
 }
 
 int launch_cmd_smartsim(int argc, char **argv)
