@@ -171,7 +171,11 @@ int agent_create(const struct fabric_ops *fabric, const struct fabric_options *o
 	if (!rc)
 		rc = agent_conns_init(agent);
 	if (rc) {
-		base_log_error("the agent cannot begin: %s", strerror(-rc));
+		/* A run that ends while it begins is no error. */
+		if (rc == -EHOSTDOWN)
+			base_log_info("the node's daemon has ended before the agent began");
+		else
+			base_log_error("the agent cannot begin: %s", strerror(-rc));
 		agent_destroy(agent);
 		return rc;
 	}
