@@ -47,11 +47,21 @@ void agent_status_open(struct agent *agent)
 
 static json_t *agent_json(const struct agent *agent)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:s, s:s, s:I, s:I}", "pid", (int)getpid(), "job",
-			 (json_int_t)agent->job, "node", (json_int_t)agent->self, "nodes",
-			 (json_int_t)agent->nodes, "fabric", agent->ops->name, "security",
-			 agent_level_name(agent->level), "memory", (json_int_t)agent->slab.live,
-			 "calls", (json_int_t)(agent->caps.calls ? *agent->caps.calls : 0));
+	struct gateway_totals totals;
+
+	gateway_totals(agent->gateway, &totals);
+	return json_pack("{s:i, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:{s:I, s:I, s:I}, "
+			 "s:{s:I, s:I}}",
+			 "pid", (int)getpid(), "job", (json_int_t)agent->job,
+			 "node", (json_int_t)agent->self, "nodes", (json_int_t)agent->nodes,
+			 "fabric", agent->ops->name, "security", agent_level_name(agent->level),
+			 "memory", (json_int_t)agent->slab.live,
+			 "calls", (json_int_t)(agent->caps.calls ? *agent->caps.calls : 0),
+			 "channels", "open", (json_int_t)totals.channels,
+			 "waiting", (json_int_t)totals.waiting,
+			 "longest", (json_int_t)totals.longest,
+			 "pool", "bytes", (json_int_t)totals.pool_bytes,
+			 "free", (json_int_t)totals.pool_free_bytes);
 }
 
 static json_t *link_json(const struct agent_link *link)

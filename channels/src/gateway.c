@@ -13,6 +13,7 @@
 #include "src/liveness.h"
 #include "src/outbound.h"
 #include "src/remote.h"
+#include "src/totals.h"
 
 struct dhow_gateway {
 	struct segment *segment;
@@ -96,6 +97,11 @@ void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t
 {
 	*ret_base = gateway->segment->base;
 	*ret_bytes = gateway->segment->bytes;
+}
+
+void gateway_totals(const struct dhow_gateway *gateway, struct gateway_totals *ret_totals)
+{
+	totals_count(gateway->segment, ret_totals);
 }
 
 int gateway_bell(const struct dhow_gateway *gateway)

@@ -76,6 +76,15 @@ uint32_t gateway_nodes(const struct dhow_gateway *gateway);
 /* The node's segment, to be registered with the fabric; and a pointer's offset in it. */
 void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t *ret_bytes);
 
+/* What the node's segment holds: values of a moment. Cost: a walk over all channels and the pool's
+ * tree, for people and metrics. */
+struct gateway_totals {
+	uint32_t channels;		/* that are open, the gateway's own not counted */
+	uint64_t waiting, longest;	/* messages in all of them, and in the fullest */
+	uint64_t pool_bytes, pool_free_bytes;
+};
+void gateway_totals(const struct dhow_gateway *gateway, struct gateway_totals *ret_totals);
+
 /* Readable when the gateway or a watched channel has news, or the daemon spoke. */
 int gateway_bell(const struct dhow_gateway *gateway);
 int gateway_daemon(const struct dhow_gateway *gateway);

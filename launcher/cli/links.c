@@ -152,6 +152,20 @@ static void print_link(const json_t *link)
 	       (double)number(link, "rtt_min_ns") / 1e3);
 }
 
+static void print_node(const json_t *agent)
+{
+	const json_t *channels = json_object_get(agent, "channels");
+	const json_t *pool = json_object_get(agent, "pool");
+
+	if (!channels || !pool)
+		return;
+	printf("  %lld channels open, %lld messages wait, at most %lld in one; ",
+	       number(channels, "open"), number(channels, "waiting"), number(channels, "longest"));
+	printf("pool %.1f of %.1f MB in use\n",
+	       (double)(number(pool, "bytes") - number(pool, "free")) / 1e6,
+	       (double)number(pool, "bytes") / 1e6);
+}
+
 void launch_links_print(const json_t *agents)
 {
 	json_t *agent, *link;
@@ -168,6 +182,7 @@ void launch_links_print(const json_t *agents)
 		       number(agent, "pid"), (unsigned long long)number(agent, "job"),
 		       number(agent, "node"), number(agent, "nodes"), text(agent, "fabric"),
 		       text(agent, "security"));
+		print_node(agent);
 		if (!json_array_size(json_object_get(agent, "links")))
 			continue;
 		printf("  %5s %-10s %11s %11s %9s %9s %9s %9s %7s %-11s %8s\n", "peer", "state",

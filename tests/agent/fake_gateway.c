@@ -481,6 +481,12 @@ void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t
 	*ret_bytes = (size_t)FAKE_BLOCKS * FAKE_BLOCK_BYTES;
 }
 
+void gateway_totals(const struct dhow_gateway *gateway, struct gateway_totals *ret_totals)
+{
+	(void)gateway;
+	*ret_totals = (struct gateway_totals){ 0 };
+}
+
 int gateway_bell(const struct dhow_gateway *gateway)
 {
 	return gateway->bell;

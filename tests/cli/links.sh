@@ -19,12 +19,15 @@ for pid in $(find_marked dhow-tcp --fabric; find_marked dhow-tcp --bind); do ech
 expect_equal 2 "$(wc -l <"$work/pids")" "agents of the run"
 for pid in $(cat "$work/pids"); do
 	expect_text out "^agent $pid: job [0-9a-f]+, node [01] of 2, (uring|epoll), security mac"
-	grep -A2 "^agent $pid:" "$work/out" | tail -n 1 |
+	grep -A1 "^agent $pid:" "$work/out" | tail -n 1 | grep -Eq \
+		'^  [0-9]+ channels open, 0 messages wait, .* pool [0-9.]+ of [1-9][0-9.]+ MB' &&
+		pass || fail "agent $pid does not tell of channels: $(cat "$work/out")"
+	grep -A3 "^agent $pid:" "$work/out" | tail -n 1 |
 		grep -Eq '^ +[01] up +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9][0-9]* .* [0-9]+/64 ' && pass ||
 		fail "agent $pid has no link with frames: $(cat "$work/out")"
 done
 expect_exit 0 "$dhow" ps --links --json
-for key in messages_sent frames_sent retransmits credits rtt_min_ns bytes_received calls; do
+for key in messages_sent frames_sent retransmits credits rtt_min_ns bytes_received calls open waiting free; do
 	expect_text out "\"$key\": [0-9]+"
 done
 # Another user is told nothing, whatever it asks.
