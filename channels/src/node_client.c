@@ -157,7 +157,8 @@ static void hello(struct dhow_node_service *service, struct client *client,
 	if (!wants_agent) {
 		answer.rc = segment_commit(&service->segment, service->fd, &err);
 		if (answer.rc < 0) {
-			snprintf(answer.why, sizeof(answer.why), "%s", err.text);
+			snprintf(answer.why, sizeof(answer.why), "%.*s",
+				 (int)sizeof(answer.why) - 1, err.text);
 			reply(client, &answer, NULL, 0);
 			return;
 		}
