@@ -51,7 +51,7 @@ static const struct part parts[] = {
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
 
 struct settings {
-	const char *json, *plots, *filter, *provider, *nic;
+	const char *json, *markdown, *plots, *filter, *provider, *nic;
 	bool quick, list;
 	bool chosen[PARTS];
 	unsigned count;		/* of the chosen */
@@ -63,6 +63,7 @@ static const struct argp_option option_table[] = {
 	{ "filter", 'f', "NAME,...", 0,
 	  "only rows whose `name config size' contains a NAME (not of peers)", 0 },
 	{ "json", 'j', "FILE", 0, "also write all rows, with what they were measured on", 0 },
+	{ "markdown", 'm', "FILE", 0, "also write the tables as Markdown", 0 },
 	{ "plots", 'P', "DIR", 0, "also draw them as SVG and PNG into DIR (needs gnuplot)", 0 },
 	{ "provider", 'p', "NAME", 0, "of hsta, e.g. cxi", 0 },
 	{ "nic", 'n', "DEVICE", 0, "of hsta, e.g. cxi0", 0 },
@@ -110,6 +111,9 @@ static error_t take(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		settings->json = arg;
+		return 0;
+	case 'm':
+		settings->markdown = arg;
 		return 0;
 	case 'P':
 		settings->plots = arg;
@@ -320,41 +324,58 @@ static void print_summary(const json_t *report)
 	}
 }
 
-/* The JSON and the plots. Return: 0 or negative errno, which was said. */
-static int finish(const struct settings *settings, const json_t *report)
+/* Return: 0 or negative errno, which was said. */
+static int say_written(const char *what, const char *file, int rc)
 {
-	int rc = 0;
+	if (rc)
+		fprintf(stderr, "bench: cannot write '%s': %s\n", file, strerror(-rc));
+	else
+		printf("%s: %s\n", what, file);
+	return rc;
+}
 
+static int write_json(const json_t *report, const char *file)
+{
 	errno = EIO;
-	if (settings->json &&
-	    json_dump_file(report, settings->json, JSON_INDENT(1) | JSON_REAL_PRECISION(6))) {
-		rc = -errno;
-		fprintf(stderr, "bench: cannot write '%s': %s\n", settings->json, strerror(-rc));
-	} else if (settings->json) {
-		printf("json: %s\n", settings->json);
-	}
-	if (!settings->plots)
-		return rc;
+	return json_dump_file(report, file, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) ? -errno : 0;
+}
+
+static int draw(const struct settings *settings, const json_t *report)
+{
+	int count;
+
 	if (mkdir(settings->plots, 0777) && errno != EEXIST) {
-		rc = -errno;
-		fprintf(stderr, "bench: no folder '%s': %s\n", settings->plots, strerror(-rc));
-		return rc;
+		count = -errno;
+		fprintf(stderr, "bench: no folder '%s': %s\n", settings->plots, strerror(-count));
+		return count;
 	}
-	switch (suite_plot(report, settings->plots)) {
-	case -ENOENT:
+	count = suite_plot(report, settings->plots);
+	if (count == -ENOENT)
 		fprintf(stderr, "bench: no plots: gnuplot is not installed\n"
 			"try: apt-get install gnuplot-nox\n");
-		return rc;
-	case 1 ... 16:
-		printf("plots: %s/*.svg, *.png\n", settings->plots);
-		return rc;
-	case 0:
+	else if (count < 0)
+		fprintf(stderr, "bench: cannot draw into '%s': %s\n", settings->plots,
+			strerror(-count));
+	else if (count == 0)
 		fprintf(stderr, "bench: no plots: nothing that they show was measured\n");
-		return rc;
-	default:
-		fprintf(stderr, "bench: '%s': gnuplot failed\n", settings->plots);
-		return -EIO;
-	}
+	else
+		printf("plots: %s/*.svg, *.png\n", settings->plots);
+	return count == -ENOENT || count > 0 ? 0 : count;
+}
+
+/* The files. Return: 0 or negative errno, which was said. */
+static int finish(const struct settings *settings, const json_t *report)
+{
+	int rc = 0, one = 0;
+
+	if (settings->json)
+		rc = say_written("json", settings->json, write_json(report, settings->json));
+	if (settings->markdown)
+		one = say_written("markdown", settings->markdown,
+				  suite_markdown(report, settings->markdown));
+	rc = rc ? rc : one;
+	one = settings->plots ? draw(settings, report) : 0;
+	return rc ? rc : one;
 }
 
 int main(int argc, char **argv)

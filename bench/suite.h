@@ -47,4 +47,7 @@ int suite_run(const struct suite_command *command, struct suite_progress *progre
  */
 int suite_plot(const json_t *report, const char *folder);
 
+/* Write the rows of @report as tables for docs/performance.md. Return: 0 or negative errno. */
+int suite_markdown(const json_t *report, const char *path);
+
 #endif

@@ -20,7 +20,7 @@ expect 2 "$dhow" bench surplus
 
 expect 0 "$dhow" bench --quick --only channels,launch \
 	--filter 'oneway copy-spin 8,oneway copy-spin 1024,p1c-adaptive,launch 4nodes-true 12' \
-	--json "$work/all.json" --plots "$work/plots"
+	--json "$work/all.json" --plots "$work/plots" --markdown "$work/all.md"
 grep -qE '^name +config +size +p50 +p99 +p99.9 +unit +raw +ratio +95 % of it' "$work/out" || fail "no head of a table"
 grep -qE '^channels +[5-9] +[0-9.]+$' "$work/out" || fail "no line of channels: $(tail -n 6 "$work/out")"
 grep -qE '^launch +[1-9] +[0-9.]+$' "$work/out" || fail "no line of launch: $(tail -n 6 "$work/out")"
@@ -28,6 +28,8 @@ grep -q progress: "$work/err" && fail "words between the programs are shown"
 for key in machine commit begun load parts rows cpu kernel governor pinning p999 ratio_low; do
 	grep -q "\"$key\": " "$work/all.json" || fail "no \"$key\" in the JSON"
 done
+grep -qE '^\| oneway copy-spin \| 8 (\| [0-9.]+ ){3}\| ns (\| [0-9.]+ ){2}\| [0-9.]+ to [0-9.]+ \|$' "$work/all.md" ||
+	fail "no row in Markdown: $(cat "$work/all.md")"
 if command -v gnuplot >/dev/null; then
 	for plot in latency producers launch; do
 		grep -q '</svg>' "$work/plots/$plot.svg" || fail "no whole $plot.svg"
