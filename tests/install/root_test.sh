@@ -40,6 +40,8 @@ inside apt-get -qq -y --no-install-recommends install /tmp/dhow.deb ||
 inside /usr/bin/dhow info || { echo "root_test: dhow info failed"; exit 1; }
 count=$(inside timeout 60 /usr/bin/dlaunch -n 2 -N 2 /tmp/hello | grep -c ahoy)
 [ "$count" = 4 ] || { echo "root_test: $count of 4 ranks said hello"; exit 1; }
+inside timeout 100 /usr/bin/dhow bench --quick --only channels --filter 'oneway copy-spin 8' ||
+	{ echo "root_test: dhow bench failed"; exit 1; }
 inside apt-get -qq -y remove dhow || { echo "root_test: it cannot be removed"; exit 1; }
 left=$(inside find /usr \( -name '*dhow*' -o -name dlaunch \) -not -path '*/dpkg/*')
 [ -z "$left" ] || { echo "root_test: left behind: $left"; exit 1; }
