@@ -76,6 +76,17 @@ static void drop(struct segment *segment, uint32_t index)
 	pthread_mutex_unlock(&handles_lock);
 }
 
+bool channel_any_open(const struct segment *segment)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&handles_lock);
+	for (uint32_t i = 0; i < LAYOUT_CHANNELS && !found; i++)
+		found = segment->handles[i] != 0;
+	pthread_mutex_unlock(&handles_lock);
+	return found;
+}
+
 static bool has_users(const struct shm_channel *shm)
 {
 	for (unsigned i = 0; i < LAYOUT_PROCESSES / 64; i++)
@@ -161,6 +172,7 @@ void channel_free(struct dhow_channel *channel)
 		waitset_forget(channel);
 	drop(channel->segment, channel->index);
 	free(channel);
+	context_unmap_unused();
 }
 
 int channel_close_for_all(struct dhow_channel *channel)

@@ -85,6 +85,8 @@ static inline enum channel_kind channel_kind(const struct dhow_channel *channel)
 /* Attach to one of this node. -ESTALE. */
 int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 		   struct dhow_channel **ret_channel);
+/* Has this process a handle of a channel in @segment? */
+bool channel_any_open(const struct segment *segment);
 /* Memory for a handle, cleared. NULL: none. */
 struct dhow_channel *channel_handle(void);
 void channel_free(struct dhow_channel *channel);

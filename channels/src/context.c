@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "src/channel.h"
 #include "src/connection.h"
+#include "src/heap.h"
 #include "src/liveness.h"
 #include "src/thread.h"
 
@@ -24,6 +26,9 @@ static struct {
 	struct dhow_pool *pools[SEGMENT_MAX];
 	struct dhow_pool *node;		/* one of them: the node's own */
 	uint64_t burnt;			/* slots that may not be used again, see remove_pool() */
+	/* Pools that are closed and in use; also read without the lock: who made a pool unused
+	 * did that under the lock of what he used, and so did who looked whether it is used. */
+	_Atomic unsigned closed;
 	int bell;
 	uint8_t secret[DHOW_SECRET_BYTES];
 } ctx = { .lock = PTHREAD_MUTEX_INITIALIZER, .bell = -1 };
@@ -49,6 +54,40 @@ void context_secret(uint8_t ret_secret[DHOW_SECRET_BYTES])
 
 /* ---- segments ---- */
 
+static void remove_pool(struct dhow_pool *pool)
+{
+	uint32_t me = pool->segment.me;
+
+	liveness_forget(&pool->segment);
+	thread_leave(&pool->segment);
+	ctx.pools[pool->segment.slot] = NULL;
+	/* Other threads that used it still hold mutexes in it, which their end will touch. */
+	if (liveness_has_threads(&pool->segment, me)) {
+		ctx.burnt |= UINT64_C(1) << pool->segment.slot;
+		return;
+	}
+	segment_unmap(&pool->segment);
+	free(pool);
+}
+
+/* Closed pools that are not in use any more. */
+static void unmap_unused(void)
+{
+	struct node_request request = { .op = NODE_SEGMENT_DROP };
+
+	for (unsigned i = 0; i < SEGMENT_MAX; i++) {
+		struct dhow_pool *pool = ctx.pools[i];
+
+		if (!pool || !pool->is_closed || pool->borrowers ||
+		    channel_any_open(&pool->segment) || heap_owns(&pool->segment))
+			continue;
+		atomic_fetch_sub_explicit(&ctx.closed, 1, memory_order_relaxed);
+		request.value = pool->segment.id;
+		connection_tell(&request);
+		remove_pool(pool);
+	}
+}
+
 static int add_pool(int fd, struct dhow_pool **ret_pool)
 {
 	struct dhow_pool *pool = calloc(1, sizeof(*pool));
@@ -58,6 +97,7 @@ static int add_pool(int fd, struct dhow_pool **ret_pool)
 
 	if (!pool)
 		return dhow_fail(-ENOMEM, "out of memory");
+	unmap_unused();
 	while (slot < SEGMENT_MAX && (ctx.pools[slot] || ctx.burnt >> slot & 1))
 		slot++;
 	rc = slot == SEGMENT_MAX ? base_err(&err, -ENFILE, "at most %d segments in a process",
@@ -76,26 +116,9 @@ static int add_pool(int fd, struct dhow_pool **ret_pool)
 		free(pool);
 		return dhow_fail(rc, "at most %d processes may use a segment", LAYOUT_PROCESSES);
 	}
-	pool->users = 1;
 	ctx.pools[slot] = pool;
 	*ret_pool = pool;
 	return 0;
-}
-
-static void remove_pool(struct dhow_pool *pool)
-{
-	uint32_t me = pool->segment.me;
-
-	liveness_forget(&pool->segment);
-	thread_leave(&pool->segment);
-	ctx.pools[pool->segment.slot] = NULL;
-	/* Other threads that used it still hold mutexes in it, which their end will touch. */
-	if (liveness_has_threads(&pool->segment, me)) {
-		ctx.burnt |= UINT64_C(1) << pool->segment.slot;
-		return;
-	}
-	segment_unmap(&pool->segment);
-	free(pool);
 }
 
 int context_add_pool(int fd, struct dhow_pool **ret_pool)
@@ -108,16 +131,47 @@ int context_add_pool(int fd, struct dhow_pool **ret_pool)
 	return rc;
 }
 
-void context_drop_pool(struct dhow_pool *pool)
+void context_close_pool(struct dhow_pool *pool)
 {
-	struct node_request request = { .op = NODE_SEGMENT_DROP };
+	pthread_mutex_lock(&ctx.lock);
+	/* After dhow_fini(), or in a forked child, the pools are gone. */
+	if (ctx.users && ctx.pid == getpid() && pool != ctx.node && !pool->is_closed) {
+		pool->is_closed = true;
+		atomic_fetch_add_explicit(&ctx.closed, 1, memory_order_relaxed);
+		unmap_unused();
+	}
+	pthread_mutex_unlock(&ctx.lock);
+}
+
+void context_unmap_unused(void)
+{
+	if (atomic_load_explicit(&ctx.closed, memory_order_relaxed) == 0)
+		return;
+	pthread_mutex_lock(&ctx.lock);
+	unmap_unused();
+	pthread_mutex_unlock(&ctx.lock);
+}
+
+void context_free_block(struct segment *segment, uint32_t block)
+{
+	if (atomic_load_explicit(&ctx.closed, memory_order_relaxed) == 0) {
+		heap_free_mine(segment, block);
+		return;
+	}
+	/* Once the block is free others may unmap the segment, which is still read then. */
+	pthread_mutex_lock(&ctx.lock);
+	heap_free_mine(segment, block);
+	unmap_unused();
+	pthread_mutex_unlock(&ctx.lock);
+}
+
+void context_return(struct segment *segment)
+{
+	struct dhow_pool *pool = (struct dhow_pool *)(void *)segment;
 
 	pthread_mutex_lock(&ctx.lock);
-	if (--pool->users == 0) {
-		request.value = pool->segment.id;
-		connection_tell(&request);
-		remove_pool(pool);
-	}
+	pool->borrowers--;
+	unmap_unused();
 	pthread_mutex_unlock(&ctx.lock);
 }
 
@@ -141,11 +195,17 @@ int context_segment(uint32_t id, struct segment **ret_segment)
 		if (rc < 0 && fd >= 0)
 			close(fd);
 	}
+	if (rc == 0)
+		pool->borrowers++;
 	pthread_mutex_unlock(&ctx.lock);
 	if (rc < 0)
 		return rc;
-	*ret_segment = &pool->segment;
-	return liveness_check(*ret_segment);
+	rc = liveness_check(&pool->segment);
+	if (rc == 0)
+		*ret_segment = &pool->segment;
+	else
+		context_return(&pool->segment);
+	return rc;
 }
 
 struct segment *context_node(void)
@@ -296,6 +356,7 @@ static void forget_parent(void)
 	ctx.node = NULL;
 	ctx.burnt = 0;
 	ctx.users = 0;
+	atomic_store_explicit(&ctx.closed, 0, memory_order_relaxed);
 	connection_forget();
 }
 
@@ -336,6 +397,7 @@ void dhow_fini(void)
 	for (unsigned i = SEGMENT_MAX; i-- > 0;)
 		if (ctx.pools[i])
 			remove_pool(ctx.pools[i]);
+	atomic_store_explicit(&ctx.closed, 0, memory_order_relaxed);
 	ctx.node = NULL;
 	/* First the thread: it takes the end of the connection for the end of the daemon. */
 	thread_stop();

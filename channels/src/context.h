@@ -14,7 +14,9 @@
 
 struct dhow_pool {
 	struct segment segment;
-	uint32_t users;		/* handles; guarded by the context's lock */
+	/* guarded by the context's lock */
+	uint32_t borrowers;	/* context_segment() without context_return() */
+	bool is_closed;		/* by dhow_pool_close(); mapped for as long as it is in use */
 };
 
 /* Set dhow_error_text() and return @rc, so that it is one line: return dhow_fail(...). */
@@ -27,11 +29,18 @@ int context_start(bool is_agent, const char *socket, uint64_t pool_bytes);
 struct segment *context_node(void);
 uint32_t context_rank(void);
 
-/* The segment with this id, mapped and entered if need be; borrowed for the process's life. */
+/* The segment with this id, mapped and entered if need be. Borrowed until context_return(), and
+ * for as long as this process has a channel or a message of it. */
 int context_segment(uint32_t id, struct segment **ret_segment);
+void context_return(struct segment *segment);
 /* Map, enter and number a segment of our own. */
 int context_add_pool(int fd, struct dhow_pool **ret_pool);
-void context_drop_pool(struct dhow_pool *pool);
+/* Unmap it as soon as no channel or message of it is left. */
+void context_close_pool(struct dhow_pool *pool);
+/* A channel was closed: unmap what was closed before and is not in use any more. Cheap. */
+void context_unmap_unused(void);
+/* heap_free_mine(), beside others who may unmap the segment. */
+void context_free_block(struct segment *segment, uint32_t block);
 
 /* One request to the node's service; serialised among threads. @fd: -1 or passed along. */
 int context_request(struct node_request *request, int fd, struct node_reply *ret_reply,

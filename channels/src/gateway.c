@@ -463,19 +463,22 @@ unwanted:
 int gateway_open(struct dhow_gateway *gateway, const struct dhow_address *address,
 		 struct dhow_channel **ret_channel)
 {
-	struct segment *segment = gateway->segment;
+	struct segment *segment = gateway->segment, *borrowed = NULL;
 	int rc;
 
 	if (address->job != segment->shm->job || address->node != segment->shm->node)
 		return -EXDEV;
 	if (address->segment != segment->id) {
-		rc = context_segment(address->segment, &segment);
+		rc = context_segment(address->segment, &borrowed);
 		if (rc < 0)
 			return rc;
+		segment = borrowed;
 	}
 	if (address->index == LAYOUT_GATEWAY && segment == gateway->segment)
 		return -ESTALE;	/* the gateway is no channel of the application */
 	rc = channel_attach(segment, address->index, address->generation, ret_channel);
+	if (borrowed)
+		context_return(borrowed);
 	return rc;
 }
 

@@ -346,6 +346,21 @@ void heap_recover(struct segment *segment, uint32_t dead)
 	wait_wake_all(&segment->shm->wait_block, segment);
 }
 
+bool heap_owns(const struct segment *segment)
+{
+	uint32_t end = tree_end(segment);
+
+	for (uint32_t block = 1; block < end; block++) {
+		uint64_t word = heap_word(segment, block);
+		unsigned state = WORD_STATE(word);
+
+		if (WORD_OWNER(word) == segment->me &&
+		    (state == BLOCK_OWNED || state == BLOCK_CHANGING || state == BLOCK_RESERVED))
+			return true;
+	}
+	return false;
+}
+
 void heap_stats(const struct segment *segment, struct heap_stats *ret_stats)
 {
 	struct heap_stats stats = { 0, 0 };

@@ -34,6 +34,6 @@ int dhow_message_alloc(struct dhow_pool *pool, size_t bytes, uint64_t deadline_n
 void dhow_message_free(struct dhow_message *message)
 {
 	if (message->block_)
-		heap_free_mine(message->segment_, message->block_);
+		context_free_block(message->segment_, message->block_);
 	*message = (struct dhow_message){ .header = message->header };
 }

@@ -153,6 +153,7 @@ int channel_open_as(enum channel_kind kind, const char *where, uint64_t deadline
 		    struct dhow_channel **ret_channel)
 {
 	struct segment *segment = context_node();
+	struct segment *borrowed = NULL;
 	struct dhow_channel *channel;
 	struct dhow_address address;
 	int rc;
@@ -173,11 +174,14 @@ int channel_open_as(enum channel_kind kind, const char *where, uint64_t deadline
 	if (address.node != segment->shm->node)
 		return remote_open(segment, &address, kind, deadline_ns, ret_channel);
 	if (address.segment != segment->id) {
-		rc = context_segment(address.segment, &segment);
+		rc = context_segment(address.segment, &borrowed);
 		if (rc < 0)
 			return rc;
+		segment = borrowed;
 	}
 	rc = channel_attach(segment, address.index, address.generation, &channel);
+	if (borrowed)
+		context_return(borrowed);
 	if (rc == 0)
 		rc = check_kind(channel, kind, where);
 	if (rc == 0)

@@ -59,7 +59,7 @@ struct dhow_pool *dhow_pool_default(void)
 void dhow_pool_close(struct dhow_pool *pool)
 {
 	if (pool)
-		context_drop_pool(pool);
+		context_close_pool(pool);
 }
 
 void dhow_pool_stats(struct dhow_pool *pool, struct dhow_pool_stats *ret_stats)

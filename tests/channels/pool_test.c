@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "attached.h"
 
@@ -48,6 +49,86 @@ Test(pool, block_of_another_pool_is_copied)
 	cr_assert_str_eq(text, "hello");
 	dhow_channel_close(channel);
 	dhow_pool_close(pool);
+}
+
+/* Segments that this process has mapped. */
+static unsigned mapped(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned count = 0;
+	char line[512];
+
+	cr_assert_not_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "memfd:dhow") != NULL;
+	fclose(maps);
+	return count;
+}
+
+/* The node's service maps a pool, too, and hears of the end by a message. */
+static void wait_until_mapped(unsigned count)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (uint64_t limit = SOON; mapped() != count; nanosleep(&pause, NULL))
+		cr_assert_lt(dhow_in_ms(0), limit, "%u are mapped, not %u", mapped(), count);
+}
+
+Test(pool, stays_after_its_close_for_as_long_as_it_is_in_use)
+{
+	const unsigned before = mapped();
+	struct dhow_channel_attr attr = { .capacity = 8 };
+	struct dhow_channel *channel, *again;
+	struct dhow_message message;
+	struct dhow_pool *pool;
+	char text[100];
+	size_t got;
+
+	assert_ok(dhow_pool_create(1 << 20, &pool));
+	attr.pool = pool;
+	assert_ok(dhow_channel_create("in-a-closed-pool", &attr, &channel));
+	assert_ok(dhow_message_alloc(pool, 50000, SOON, &message));
+	dhow_pool_close(pool);
+	dhow_pool_close(pool);
+	cr_assert_gt(mapped(), before);
+	memset(message.data, 1, message.bytes);
+	assert_ok(dhow_send(channel, "hello", 6, SOON));
+	assert_ok(dhow_channel_open("in-a-closed-pool", DHOW_TRY, &again));
+	dhow_channel_close(channel);
+	assert_ok(dhow_recv(again, text, sizeof(text), &got, NULL, SOON));
+	cr_assert_str_eq(text, "hello");
+	dhow_channel_close(again);
+	cr_assert_gt(mapped(), before, "a message in hand did not keep it");
+	memset(message.data, 2, message.bytes);
+	dhow_message_free(&message);
+	wait_until_mapped(before);
+	assert_rc(dhow_channel_open("in-a-closed-pool", DHOW_TRY, &again), -ESTALE);
+}
+
+Test(pool, channel_is_the_last_that_holds_a_closed_one)
+{
+	const unsigned before = mapped();
+	struct dhow_channel_attr attr = { .capacity = 8 };
+	struct dhow_channel *channel;
+
+	for (int i = 0; i < 100; i++) {	/* more than a process may have at once */
+		assert_ok(dhow_pool_create(64 * 1024, &attr.pool));
+		assert_ok(dhow_channel_create(NULL, &attr, &channel));
+		dhow_pool_close(attr.pool);
+		assert_ok(dhow_send(channel, "x", 1, SOON));
+		assert_ok(dhow_channel_destroy(channel));
+	}
+	wait_until_mapped(before);
+}
+
+Test(pool, of_the_node_is_never_closed)
+{
+	struct dhow_channel *channel;
+
+	dhow_pool_close(dhow_pool_default());
+	assert_ok(dhow_channel_create(NULL, NULL, &channel));
+	assert_ok(dhow_send(channel, "x", 1, SOON));
+	dhow_channel_close(channel);
 }
 
 Test(pool, impossible_sizes_are_refused_with_the_reason)

@@ -59,11 +59,13 @@ int dhow_pool_create(uint64_t bytes, struct dhow_pool **ret_pool);
  */
 int dhow_pool_create_with(const struct dhow_pool_attr *attr, struct dhow_pool **ret_pool);
 
-/* The node's own pool. Borrowed; never close it. NULL before dhow_init(). */
+/* The node's own pool. Borrowed; closing it does nothing. NULL before dhow_init(). */
 struct dhow_pool *dhow_pool_default(void);
 
-/* Give up the handle; NULL is allowed. This process must not have a channel or a message of it
- * any more: their memory leaves its address space. Those of other processes stay. */
+/* Give up the handle; NULL is allowed. Channels and messages of the pool may still be in use: its
+ * memory leaves the address space of this process when the last of them is closed or freed, or with
+ * dhow_fini(). Those of other processes stay. Thread-safe, but @pool itself is gone: no call that
+ * is given it may run meanwhile. The node's own pool is never closed. */
 void dhow_pool_close(struct dhow_pool *pool);
 
 /* Fill @ret_stats. Cost: a walk over the pool's tree; not for hot paths. Thread-safe. */
