@@ -17,6 +17,8 @@
 #include "src/seed.h"
 #include "src/wait.h"
 
+/* The end of whatever edge the dead process would have ended: of a slot R1 (a tomb), R2 (given
+ * again), of an entry C1, of a stream R6 or G7, of a request Q1. */
 static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 {
 	return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel,
@@ -53,6 +55,7 @@ static void recover_slots(struct segment *segment, uint32_t index, struct ring *
 
 	for (uint32_t i = 0; i < ring->capacity; i++) {
 		struct shm_slot *slot = ring_slot(ring, i);
+		/* A2: pairs with R2 in ring_publish(); what the dead one wrote itself: L6. */
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 		uint64_t queued = channel_queued_word(index, i, WORD_SERIAL(word));
 		unsigned state = WORD_STATE(word);
@@ -87,6 +90,7 @@ static void undo_making(struct segment *segment, uint32_t index, uint64_t word)
 static void recover_channel(struct segment *segment, uint32_t index, uint32_t dead)
 {
 	struct shm_channel *shm = &segment->channels[index];
+	/* A4: pairs with R4 in publish_entry(); what the dead one wrote itself: L6. */
 	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 	unsigned state = WORD_STATE(word);
 	struct ring ring;
@@ -109,24 +113,40 @@ static void recover_channel(struct segment *segment, uint32_t index, uint32_t de
 		channel_reap_unused(segment, index);
 }
 
-static void recover_stream(struct segment *segment, uint32_t index, uint32_t dead)
+/* True: the agent has to close it. Also if an earlier recover() marked it and was killed before it
+ * could say so. */
+static bool recover_stream(struct segment *segment, uint32_t index, uint32_t dead)
 {
 	_Atomic uint64_t *at = &segment->streams[index].word;
-	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	/* relaxed: only the word itself is used. */
+	uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
 
 	if (WORD_OWNER(word) != dead)
-		return;
+		return WORD_STATE(word) == STREAM_CLOSING;
 	if (WORD_STATE(word) == STREAM_MAKING)
 		swap(at, word, WORD(WORD_SERIAL(word) + 1, STREAM_FREE, 0));
-	else if (WORD_STATE(word) == STREAM_OPEN &&
-		 swap(at, word, WORD(WORD_SERIAL(word), STREAM_CLOSING, 0)))
-		atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_release);
+	return WORD_STATE(word) == STREAM_OPEN &&
+	       swap(at, word, WORD(WORD_SERIAL(word), STREAM_CLOSING, 0));
+}
+
+static void recover_streams(struct segment *segment, uint32_t dead)
+{
+	bool closing = false;
+
+	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
+		closing |= recover_stream(segment, i, dead);
+	if (!closing)
+		return;
+	/* R6: pairs with A6 in next_orphan(); seq_cst for wait_notify(), see W1. */
+	atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_seq_cst);
+	wait_notify(&segment->channels[LAYOUT_GATEWAY].wait_in, segment);
 }
 
 static void recover_request(struct segment *segment, uint32_t index, uint32_t dead)
 {
 	_Atomic uint64_t *at = &segment->requests[index].word;
-	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	/* relaxed: only the word itself is used. */
+	uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
 
 	/* Its block, if it was answered, is owned by the dead process and goes with the rest.
 	 * One that the agent is answering now comes again with the next sweep. */
@@ -138,8 +158,10 @@ static void recover_agent(struct segment *segment, uint32_t dead)
 {
 	uint32_t up = AGENT_UP;
 
-	if (atomic_load_explicit(&segment->shm->agent, memory_order_acquire) != dead)
+	/* relaxed: it died after it wrote that, see L6. */
+	if (atomic_load_explicit(&segment->shm->agent, memory_order_relaxed) != dead)
 		return;
+	/* W1: the change that remote_wake_all() tells about. */
 	atomic_compare_exchange_strong_explicit(&segment->shm->agent_state, &up, AGENT_DEAD,
 						memory_order_seq_cst, memory_order_relaxed);
 	remote_wake_all(segment);
@@ -151,8 +173,7 @@ void recover(struct segment *segment, uint32_t dead)
 		return;
 	for (uint32_t i = 0; i < LAYOUT_CHANNELS; i++)
 		recover_channel(segment, i, dead);
-	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
-		recover_stream(segment, i, dead);
+	recover_streams(segment, dead);
 	for (uint32_t i = 0; segment->requests && i < LAYOUT_REQUESTS; i++)
 		recover_request(segment, i, dead);
 	recover_agent(segment, dead);
