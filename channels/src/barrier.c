@@ -142,6 +142,7 @@ int gateway_party_leave(struct dhow_channel *channel, const struct gateway_party
 void barrier_recover(struct segment *segment, uint32_t index)
 {
 	struct shm_channel *shm = &segment->channels[index];
+	/* A4: pairs with R4 in publish_entry(). The kind is visible. */
 	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 
 	if (WORD_STATE(word) == CHANNEL_OPEN &&
@@ -160,6 +161,7 @@ static void look_for_dead(struct dhow_channel *channel)
 
 		for (; users; users &= users - 1) {
 			unsigned process = i * 64 + (unsigned)__builtin_ctzll(users);
+			/* L2: pairs with L1 in enter(). */
 			uint32_t id = atomic_load_explicit(&segment->processes[process].id,
 							   memory_order_acquire);
 

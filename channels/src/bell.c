@@ -86,6 +86,7 @@ void bell_unwatch(struct segment *segment, uint32_t index, unsigned process)
 	_Atomic uint64_t *watchers = &segment->channels[index].watchers[process / 64];
 	uint64_t bit = UINT64_C(1) << (process % 64);
 
+	/* B4 taken back. Who sees the bit a moment longer rings in vain. */
 	if (atomic_load_explicit(watchers, memory_order_relaxed) & bit)
 		atomic_fetch_and_explicit(watchers, ~bit, memory_order_seq_cst);
 }
@@ -97,6 +98,7 @@ _Atomic uint32_t *bell_word(struct segment *segment)
 
 uint64_t bell_rung(struct segment *segment, unsigned group)
 {
+	/* W2: the look that follows the announcement in the bell; see W1 in ring_process(). */
 	return atomic_load_explicit(&segment->processes[own_index(segment)].rung[group],
 				    memory_order_seq_cst);
 }

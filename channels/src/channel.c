@@ -51,6 +51,7 @@ static void set_user(struct shm_channel *shm, unsigned process, bool on)
 {
 	uint64_t bit = UINT64_C(1) << (process % 64);
 
+	/* On: C6, see channel_attach(). Off: C3, pairs with C4 in has_users(). */
 	if (on)
 		atomic_fetch_or_explicit(&shm->users[process / 64], bit, memory_order_seq_cst);
 	else
@@ -89,6 +90,8 @@ bool channel_any_open(const struct segment *segment)
 
 static bool has_users(const struct shm_channel *shm)
 {
+	/* C4: pairs with C3 in set_user(): what the holders did with slots and blocks is visible.
+	 * C5: the look after the channel was closed, see channel_close_for_all(). */
 	for (unsigned i = 0; i < LAYOUT_PROCESSES / 64; i++)
 		if (atomic_load_explicit(&shm->users[i], memory_order_seq_cst))
 			return true;
@@ -104,12 +107,14 @@ static void reap(struct segment *segment, uint32_t index, uint64_t closed)
 	uint32_t block = shm->block;
 	struct ring ring;
 
+	/* Against other reapers; what we read of the entry and its slots is visible by A4, C4. */
 	if (!atomic_compare_exchange_strong_explicit(&shm->word, &closed, reaping,
 						     memory_order_acq_rel, memory_order_relaxed))
 		return;
 	if (channel_ring(segment, index, &ring) == 0)
 		for (uint32_t i = 0; i < ring.capacity; i++) {
 			struct shm_slot *slot = ring_slot(&ring, i);
+			/* A2: pairs with R2 in ring_publish(). */
 			uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 			uint32_t held = slot->block;
 
@@ -119,6 +124,7 @@ static void reap(struct segment *segment, uint32_t index, uint64_t closed)
 		}
 	if (heap_valid(segment, block))
 		heap_free(segment, block, channel_slots_word(index, WORD_SERIAL(closed)));
+	/* C1: pairs with C2 in claim_entry(). We are done with the entry. */
 	atomic_compare_exchange_strong_explicit(&shm->word, &reaping,
 						WORD(WORD_SERIAL(closed), CHANNEL_FREE, 0),
 						memory_order_acq_rel, memory_order_relaxed);
@@ -127,6 +133,7 @@ static void reap(struct segment *segment, uint32_t index, uint64_t closed)
 void channel_reap_unused(struct segment *segment, uint32_t index)
 {
 	struct shm_channel *shm = &segment->channels[index];
+	/* A4: pairs with R4 in publish_entry(), of which the closing swap is a continuation. */
 	uint64_t word = atomic_load_explicit(&shm->word, memory_order_acquire);
 
 	if (WORD_STATE(word) == CHANNEL_CLOSED && segment->me && !has_users(shm))
@@ -180,6 +187,8 @@ int channel_close_for_all(struct dhow_channel *channel)
 	struct shm_channel *shm = channel->ring.shm;
 	uint64_t open = WORD(channel->generation, CHANNEL_OPEN, 0);
 
+	/* C5: pairs with C6 in channel_attach(): we, or who reaps it later, see its mark, or it
+	 * sees that the channel is closed. Waiters: W1, see wait_wake_all(). */
 	if (!atomic_compare_exchange_strong_explicit(
 		    &shm->word, &open, WORD(channel->generation, CHANNEL_CLOSED, 0),
 		    memory_order_seq_cst, memory_order_relaxed))
@@ -202,6 +211,8 @@ static int claim_entry(struct segment *segment, int index_wanted, uint32_t gener
 		uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed);
 		uint64_t mine = WORD(generation, CHANNEL_MAKING, segment->me);
 
+		/* C2: pairs with C1 in reap(), new_entry() and undo_making(): the last holder is
+		 * done with the entry. */
 		if (WORD_STATE(word) == CHANNEL_FREE && !has_users(shm) &&
 		    atomic_compare_exchange_strong_explicit(&shm->word, &word, mine,
 							    memory_order_acq_rel,
@@ -266,6 +277,7 @@ static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, u
 {
 	struct dhow_channel *channel = new_handle(segment, index, generation);
 
+	/* C1: pairs with C2 in claim_entry(). */
 	if (!channel)
 		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
 				      memory_order_release);
@@ -360,8 +372,9 @@ int channel_attach(struct segment *segment, uint32_t index, uint32_t generation,
 	channel = new_handle(segment, index, generation);
 	if (!channel)
 		return dhow_fail(-ENOMEM, "out of memory");
-	/* First the mark, then the look: a destroyer sees the one, or we see the other. An entry
-	 * used by another channel by now has our mark for a moment, which delays its reaper. */
+	/* C6: pairs with C5 in channel_close_for_all() and has_users(). First the mark, then the
+	 * look, both seq_cst: a destroyer sees the one, or we see the other. An entry used by
+	 * another channel by now has our mark for a moment, which delays its reaper. */
 	hold(segment, index);
 	channel->ring.shm = shm;
 	if (!channel_is_open(shm, generation))

@@ -93,8 +93,9 @@ void channel_free(struct dhow_channel *channel);
 /* Is the entry still that channel? */
 static inline bool channel_is_open(const struct shm_channel *shm, uint32_t generation)
 {
-	/* A4: pairs with R4 in channel_make(). */
-	return atomic_load_explicit(&shm->word, memory_order_acquire) ==
+	/* A4: pairs with R4 in publish_entry(). seq_cst: the look after the mark, C6 in
+	 * channel_attach(). */
+	return atomic_load_explicit(&shm->word, memory_order_seq_cst) ==
 	       WORD(generation, CHANNEL_OPEN, 0);
 }
 /* May no more messages go in? */

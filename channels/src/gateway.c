@@ -44,15 +44,18 @@ int gateway_serve(const struct dhow_node_peer *self, uint8_t ret_secret[DHOW_SEC
 		goto err_leave;
 	}
 	entry = &gateway->segment->channels[LAYOUT_GATEWAY];
+	/* A4: pairs with R4 in publish_entry(). */
 	rc = channel_attach(gateway->segment, LAYOUT_GATEWAY,
 			    WORD_SERIAL(atomic_load_explicit(&entry->word, memory_order_acquire)),
 			    &gateway->channel);
 	if (rc < 0)
 		goto err_leave;
 	gateway->orphan_at = LAYOUT_STREAMS;
+	/* relaxed: it is read only by who knows that its owner is dead, see L5. */
 	atomic_store_explicit(&gateway->segment->shm->agent, gateway->segment->me,
-			      memory_order_release);
+			      memory_order_relaxed);
 	outbound_forget(gateway->segment);
+	/* G1: pairs with G2 in agent_down(): all is ready to be used. */
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_UP, memory_order_release);
 	ready.peer = *self;
 	connection_tell(&ready);
@@ -70,6 +73,7 @@ void gateway_leave(struct dhow_gateway *gateway)
 {
 	if (!gateway)
 		return;
+	/* W1: the change that remote_wake_all() tells about. */
 	atomic_store_explicit(&gateway->segment->shm->agent_state, AGENT_DEAD,
 			      memory_order_seq_cst);
 	remote_wake_all(gateway->segment);
@@ -117,6 +121,7 @@ int gateway_daemon(const struct dhow_gateway *gateway)
 
 static bool has_orphans(const struct dhow_gateway *gateway)
 {
+	/* W2: the second look of gateway_arm(). */
 	return gateway->orphan_at < LAYOUT_STREAMS ||
 	       atomic_load_explicit(&gateway->segment->shm->orphan_epoch, memory_order_seq_cst) !=
 		       gateway->seen_orphans;
@@ -325,6 +330,8 @@ void gateway_fail(struct dhow_gateway *gateway, uint32_t index, int rc)
 
 	if (!stream)
 		return;
+	/* G3: pairs with G4 in try_progress() and push(): the state of the node that is why.
+	 * seq_cst: the change that wait_wake_all() tells about, see W1. */
 	atomic_exchange_explicit(&stream->error, rc, memory_order_seq_cst);
 	wait_wake_all(&stream->wait, NULL);
 }
@@ -337,6 +344,7 @@ void gateway_forget(struct dhow_gateway *gateway, uint32_t index)
 	if (!stream)
 		return;
 	word = atomic_load_explicit(&stream->word, memory_order_relaxed);
+	/* G7: pairs with G8 in claim_stream(). We are done with the stream. */
 	if (WORD_STATE(word) == STREAM_CLOSED)
 		atomic_store_explicit(&stream->word, WORD(WORD_SERIAL(word) + 1, STREAM_FREE, 0),
 				      memory_order_release);
@@ -351,6 +359,8 @@ void gateway_node_state(struct dhow_gateway *gateway, uint32_t node, enum peer_s
 		return;
 	at = &gateway->segment->nodes[node];
 	strncpy(at->why, why ? why : "", sizeof(at->why) - 1);
+	/* G5: pairs with G6 in say(). Publishes the text, which is one of several only if the
+	 * state changes while somebody reads it. */
 	atomic_store_explicit(&at->state, state, memory_order_release);
 }
 
@@ -363,6 +373,7 @@ static bool is_wanted(struct dhow_gateway *gateway, uint32_t index, uint32_t ser
 
 	if (index >= LAYOUT_REQUESTS)
 		return false;
+	/* A9: pairs with R9 in remote_ask(). */
 	word = atomic_load_explicit(&gateway->segment->requests[index].word, memory_order_acquire);
 	*ret_owner = WORD_OWNER(word);
 	return WORD_STATE(word) == REQUEST_FILLED && WORD_SERIAL(word) == serial;
@@ -428,6 +439,7 @@ void gateway_answer(struct dhow_gateway *gateway, uint32_t index, uint32_t seria
 	request = &segment->requests[index];
 	filled = WORD(serial, REQUEST_FILLED, owner);
 	answering = WORD(serial, REQUEST_ANSWERING, owner);
+	/* A9: as above. From here on the answer's fields are ours to write. */
 	if (!atomic_compare_exchange_strong_explicit(&request->word, &filled, answering,
 						     memory_order_acquire, memory_order_relaxed))
 		goto unwanted;
@@ -445,6 +457,7 @@ void gateway_answer(struct dhow_gateway *gateway, uint32_t index, uint32_t seria
 
 		if (request->block)
 			heap_free(segment, request->block, WORD(0, BLOCK_OWNED, owner));
+		/* Q1: pairs with Q2 in claim_request(). */
 		atomic_compare_exchange_strong_explicit(&request->word, &done,
 							WORD(serial + 1, REQUEST_FREE, 0),
 							memory_order_acq_rel, memory_order_relaxed);
@@ -510,10 +523,7 @@ int gateway_deposit(struct dhow_gateway *gateway, struct dhow_channel *channel,
 	if (is_given)
 		block = block_or_null->block_;
 	else if (bytes > channel->ring.inline_bytes && !ring_has_room(&channel->ring))
-		rc = WORD_STATE(atomic_load_explicit(&channel->ring.shm->word,
-						     memory_order_acquire)) == CHANNEL_OPEN ?
-			     -EAGAIN :
-			     -EPIPE;
+		rc = channel_is_open(channel->ring.shm, channel->generation) ? -EAGAIN : -EPIPE;
 	else if (bytes > channel->ring.inline_bytes)
 		rc = own_block(segment, data, bytes, &block);
 	if (rc == 0)

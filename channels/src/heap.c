@@ -327,6 +327,7 @@ void heap_recover(struct segment *segment, uint32_t dead)
 	uint32_t end = tree_end(segment);
 
 	for (uint32_t block = 1; block < end; block++) {
+		/* H2: pairs with H1 in swap(). */
 		uint64_t word = atomic_load_explicit(&segment->tree[block], memory_order_acquire);
 
 		if (WORD_OWNER(word) != dead)

@@ -19,6 +19,7 @@ static _Thread_local struct shm_thread *thread_entries[SEGMENT_MAX];
 static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* L6: pairs with L5, which is the kernel's: a thread's end is marked after all that it wrote. */
 static uint32_t life_word(const pthread_mutex_t *life)
 {
 	return __atomic_load_n((const uint32_t *)(const void *)life, __ATOMIC_ACQUIRE);
@@ -76,6 +77,7 @@ static bool life_take(pthread_mutex_t *life, bool *ret_was_marked)
 static bool take_entry(struct segment *segment, unsigned index)
 {
 	struct shm_process *process = &segment->processes[index];
+	/* L2: pairs with L1 in enter(). */
 	uint32_t id = atomic_load_explicit(&process->id, memory_order_acquire);
 	bool marked;
 
@@ -116,6 +118,8 @@ static bool enter(struct segment *segment, unsigned index, uint32_t rank)
 		id |= 1u << LAYOUT_PROCESS_BITS;
 	atomic_store_explicit(&process->pid, getpid(), memory_order_relaxed);
 	atomic_store_explicit(&process->rank, rank, memory_order_relaxed);
+	/* L1: pairs with L2 in liveness_dead() and take_entry(): who knows the id sees that its
+	 * mutex is held, or was. */
 	atomic_store_explicit(&process->id, id, memory_order_release);
 	segment->me = id;
 	return true;
@@ -143,6 +147,7 @@ void liveness_leave(struct segment *segment)
 
 bool liveness_has_threads(const struct segment *segment, uint32_t owner)
 {
+	/* L4: pairs with L3 in liveness_register_thread(). */
 	for (unsigned i = 0; i < LAYOUT_THREADS; i++)
 		if (atomic_load_explicit(&segment->threads[i].process, memory_order_acquire) ==
 			    owner &&
@@ -157,6 +162,7 @@ bool liveness_dead(const struct segment *segment, uint32_t owner)
 
 	if (owner == 0)
 		return false;
+	/* L2: pairs with L1 in enter(): an older state of the mutex would prove nothing. */
 	if (atomic_load_explicit(&process->id, memory_order_acquire) != owner)
 		return true;
 	return !is_held(&process->life) &&
@@ -226,6 +232,7 @@ int liveness_register_thread(struct segment *segment)
 		if (is_held(&thread->life) || !life_take(&thread->life, &marked))
 			continue;
 		atomic_store_explicit(&thread->sleeps_on, 0, memory_order_relaxed);
+		/* L3: pairs with L4 in liveness_has_threads(): the mutex is held. */
 		atomic_store_explicit(&thread->process, segment->me, memory_order_release);
 		thread_entries[segment->slot] = thread;
 		liveness_known |= UINT64_C(1) << segment->slot;

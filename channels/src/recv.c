@@ -305,7 +305,9 @@ static int try_peek(void *arg)
 						   ring->inline_bytes))
 			racy_copy(look->buffer, data,
 				  look->room < copy.bytes ? look->room : copy.bytes);
-		/* As in a sequence lock: unchanged word, unchanged message. */
+		/* As in a sequence lock: unchanged word, unchanged message. It is A1 read
+		 * backwards: who overwrites slot or block has seen R1 of ring_release(), so we see
+		 * it, too (docs/memory-model.md says where C11 does not promise that). */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&slot->word, memory_order_relaxed) == word)
 			return 0;
@@ -366,9 +368,7 @@ unsigned channel_events(struct dhow_channel *channel, unsigned events)
 	unsigned seen = 0;
 	uint64_t word;
 
-	if (atomic_load_explicit(&ring->shm->word, memory_order_seq_cst) !=
-		    WORD(channel->generation, CHANNEL_OPEN, 0) ||
-	    channel_is_shut(channel))
+	if (!channel_is_open(ring->shm, channel->generation) || channel_is_shut(channel))
 		seen |= DHOW_CLOSED;
 	if ((events & DHOW_IN) && (ring_next(ring, &slot, &word) || ring_has_past(ring)))
 		seen |= DHOW_IN;

@@ -21,7 +21,9 @@ enum { LARGE_MIN = 16 * 1024, LARGE_BYTES = 16 << 20, POOL_LOOK_NS = 100000 };
 
 static int agent_down(struct segment *segment)
 {
-	unsigned state = atomic_load_explicit(&segment->shm->agent_state, memory_order_acquire);
+	/* G2: pairs with G1 in gateway_serve(). seq_cst: also a second look of wait_announce(),
+	 * see W1 in gateway_leave() and recover_agent(). */
+	unsigned state = atomic_load_explicit(&segment->shm->agent_state, memory_order_seq_cst);
 
 	if (state == AGENT_UP)
 		return 0;
@@ -36,6 +38,7 @@ static int agent_down(struct segment *segment)
 static int say(struct segment *segment, const struct dhow_address *target, int rc)
 {
 	const struct shm_node *node = &segment->nodes[target->node % LAYOUT_NODES];
+	/* G6: pairs with G5 in gateway_node_state(). */
 	unsigned state = atomic_load_explicit(&node->state, memory_order_acquire);
 	char name[DHOW_ADDRESS_BYTES], why[sizeof(node->why)];
 
@@ -62,9 +65,11 @@ static int claim_stream(struct segment *segment, const struct dhow_address *targ
 		uint64_t word = atomic_load_explicit(&stream->word, memory_order_relaxed);
 		uint64_t making = WORD(WORD_SERIAL(word), STREAM_MAKING, segment->me);
 
+		/* G8: pairs with G7 in gateway_forget() and recover_stream(): the last holder is
+		 * done with it. seq_cst: who wakes all must find it, W2 in remote_wake_all(). */
 		if (WORD_STATE(word) != STREAM_FREE ||
 		    !atomic_compare_exchange_strong_explicit(&stream->word, &word, making,
-							     memory_order_acquire,
+							     memory_order_seq_cst,
 							     memory_order_relaxed))
 			continue;
 		stream->target = *target;
@@ -123,6 +128,7 @@ int remote_open(struct segment *segment, const struct dhow_address *address,
 	channel->address = *address;
 	channel->index = LAYOUT_GATEWAY;
 	wait_habit_init(&channel->habit, DHOW_WAIT_DEFAULT);
+	/* A4: pairs with R4 in publish_entry(). */
 	channel->generation = WORD_SERIAL(atomic_load_explicit(
 		&segment->channels[LAYOUT_GATEWAY].word, memory_order_acquire));
 	rc = channel_ring(segment, LAYOUT_GATEWAY, &channel->ring);
@@ -149,9 +155,9 @@ void remote_close(struct dhow_channel *channel)
 	uint64_t word = atomic_load_explicit(&stream->word, memory_order_relaxed);
 
 	if (WORD_STATE(word) == STREAM_OPEN && WORD_OWNER(word) == segment->me) {
+		/* R6: pairs with A6 in next_orphan(): who sees the epoch sees the state. */
 		atomic_store_explicit(&stream->word, WORD(WORD_SERIAL(word), STREAM_CLOSING, 0),
 				      memory_order_release);
-		/* R6: pairs with A6 in gateway_next(). */
 		atomic_fetch_add_explicit(&segment->shm->orphan_epoch, 1, memory_order_seq_cst);
 		wait_notify(&channel->ring.shm->wait_in, segment);
 	}
@@ -173,9 +179,10 @@ static int try_progress(void *arg)
 	struct shm_stream *stream = &segment->streams[progress->channel->remote.stream];
 	int error;
 
-	/* A7: pairs with R7 in gateway_deposited() and gateway_received(). */
+	/* A7: pairs with R7 in set_counter(). */
 	if (atomic_load_explicit(progress->counter, memory_order_seq_cst) >= progress->wanted)
 		return 0;
+	/* G4: pairs with G3 in gateway_fail(). */
 	error = atomic_load_explicit(&stream->error, memory_order_seq_cst);
 	if (error)
 		return say(segment, &progress->channel->address, error);
@@ -226,7 +233,7 @@ static int room_for_large(struct dhow_channel *channel, size_t bytes, uint64_t d
 	while (remote->large_count) {
 		const struct remote_large *first = &remote->large[remote->large_first];
 
-		/* A7: pairs with R7 in gateway_deposited(). */
+		/* relaxed: only the number is used. */
 		if (atomic_load_explicit(&stream->deposited, memory_order_relaxed) <
 		    first->number) {
 			int rc = 0;
@@ -262,6 +269,7 @@ static int push(struct dhow_channel *channel, const void *data, size_t bytes, ui
 	int rc, error;
 
 	pthread_mutex_lock(&remote->lock);
+	/* G4: pairs with G3 in gateway_fail(). */
 	error = atomic_load_explicit(&stream->error, memory_order_acquire);
 	rc = error ? say(channel->segment, &channel->address, error) : agent_down(channel->segment);
 	if (rc == 0 && remote->accepted >= GATEWAY_WINDOW)
@@ -322,9 +330,12 @@ static int claim_request(struct segment *segment, struct shm_request **ret_reque
 		uint64_t word = atomic_load_explicit(&request->word, memory_order_relaxed);
 		uint64_t mine = WORD(WORD_SERIAL(word), REQUEST_CLAIMED, segment->me);
 
+		/* Q2: pairs with Q1 in withdraw(), take_answer(), remote_watch_close(),
+		 * gateway_answer() and recover_request(): the last holder is done with it.
+		 * seq_cst: who wakes all must find it, W2 in remote_wake_all(). */
 		if (WORD_STATE(word) == REQUEST_FREE &&
 		    atomic_compare_exchange_strong_explicit(&request->word, &word, mine,
-							    memory_order_acquire,
+							    memory_order_seq_cst,
 							    memory_order_relaxed)) {
 			*ret_request = request;
 			*ret_serial = WORD_SERIAL(word);
@@ -367,6 +378,7 @@ static bool withdraw(struct answer *answer)
 	uint32_t me = answer->segment->me;
 	uint64_t filled = WORD(answer->serial, REQUEST_FILLED, me);
 
+	/* Q1: pairs with Q2 in claim_request(), here and below. */
 	if (atomic_compare_exchange_strong_explicit(&answer->request->word, &filled,
 						    WORD(answer->serial + 1, REQUEST_FREE, 0),
 						    memory_order_acq_rel, memory_order_relaxed))
@@ -408,6 +420,7 @@ static int take_answer(struct dhow_channel *channel, struct answer *answer, uint
 	}
 	if (rc == -EMSGSIZE && ret_message)
 		ret_message->bytes = bytes;
+	/* Q1: pairs with Q2 in claim_request(). The answer is read. */
 	atomic_store_explicit(&request->word, WORD(answer->serial + 1, REQUEST_FREE, 0),
 			      memory_order_release);
 	return rc == 0 || rc == -EAGAIN ? rc : say(segment, &channel->address, rc);
@@ -490,9 +503,10 @@ static void watch_ask(struct remote_watch *watch, const struct dhow_address *tar
 static void watch_reuse(struct remote_watch *watch)
 {
 	watch->asked = false;
+	/* relaxed: the agent writes to it only after the next question, see R9. */
 	atomic_store_explicit(&watch->request->word,
 			      WORD(++watch->serial, REQUEST_CLAIMED, watch->segment->me),
-			      memory_order_release);
+			      memory_order_relaxed);
 }
 
 unsigned remote_watch_look(struct remote_watch *watch, struct dhow_channel *channel,
@@ -535,6 +549,7 @@ void remote_watch_stop(struct remote_watch *watch)
 	watch->ready = 0;
 	if (!watch->asked)
 		return;
+	/* Q1, as in withdraw(), but we go on with it ourselves. */
 	if (atomic_compare_exchange_strong_explicit(
 		    &watch->request->word, &filled,
 		    WORD(watch->serial + 1, REQUEST_CLAIMED, watch->segment->me),
@@ -552,6 +567,7 @@ void remote_watch_close(struct remote_watch *watch)
 	if (!watch->request)
 		return;
 	remote_watch_stop(watch);
+	/* Q1: pairs with Q2 in claim_request(). */
 	atomic_store_explicit(&watch->request->word, WORD(watch->serial + 1, REQUEST_FREE, 0),
 			      memory_order_release);
 	watch->request = NULL;
@@ -561,13 +577,15 @@ void remote_wake_all(struct segment *segment)
 {
 	struct shm_channel *gateway = &segment->channels[LAYOUT_GATEWAY];
 
+	/* W2: who claimed one that we take for free looks at the agent's state after that, and
+	 * sees what we tell about (claim_stream(), claim_request()). */
 	for (uint32_t i = 0; segment->streams && i < LAYOUT_STREAMS; i++)
 		if (WORD_STATE(atomic_load_explicit(&segment->streams[i].word,
-						    memory_order_relaxed)) != STREAM_FREE)
+						    memory_order_seq_cst)) != STREAM_FREE)
 			wait_wake_all(&segment->streams[i].wait, NULL);
 	for (uint32_t i = 0; segment->requests && i < LAYOUT_REQUESTS; i++)
 		if (WORD_STATE(atomic_load_explicit(&segment->requests[i].word,
-						    memory_order_relaxed)) != REQUEST_FREE)
+						    memory_order_seq_cst)) != REQUEST_FREE)
 			wait_wake_all(&segment->requests[i].wait, segment);
 	wait_wake_all(&gateway->wait_in, NULL);
 	wait_wake_all(&gateway->wait_out, NULL);

@@ -135,7 +135,8 @@ static inline bool look_and_claim(const struct ring *ring, struct shm_slot *slot
 	return claim(slot, word, mine);
 }
 
-/* A dead writer's slot is passed over: free for the next lap. False: it has changed. */
+/* A dead writer's slot is passed over: free for the next lap. False: it has changed.
+ * R1: pairs with A1 in claim(); what was done to the slot before it became a tomb is passed on. */
 static bool skip_tomb(const struct ring *ring, struct shm_slot *slot, uint64_t word)
 {
 	return atomic_compare_exchange_strong_explicit(
@@ -187,6 +188,7 @@ void ring_publish(struct ring *ring, uint64_t position)
 
 void ring_publish_urgent(struct ring *ring, uint64_t position)
 {
+	/* R2: pairs with A2 in claim_retry(). Publishes header and payload. */
 	atomic_store_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_RETRY, 0),
 			      memory_order_release);
 	/* R3: pairs with A3 in find_retry(). Who sees the epoch sees the RETRY. */
@@ -195,6 +197,8 @@ void ring_publish_urgent(struct ring *ring, uint64_t position)
 
 void ring_withdraw(struct ring *ring, uint64_t position)
 {
+	/* R1: pairs with A1 in claim(), by way of skip_tomb(). seq_cst exchange: who waits for the
+	 * channel to be empty is told of the change, see W1. */
 	atomic_exchange_explicit(&ring_slot(ring, position)->word, WORD(position, SLOT_TOMB, 0),
 				 memory_order_seq_cst);
 }
@@ -240,6 +244,7 @@ static bool claim_retry(struct ring *ring, uint32_t me, struct shm_slot **ret_sl
 
 	while (find_retry(ring, ret_slot, &word)) {
 		*ret_word = WORD(WORD_SERIAL(word), SLOT_READING, me);
+		/* A2: pairs with R2 in ring_publish_urgent() and ring_give_back(). */
 		if (atomic_compare_exchange_strong_explicit(&(*ret_slot)->word, &word, *ret_word,
 							    memory_order_acquire,
 							    memory_order_relaxed))
@@ -308,6 +313,7 @@ void ring_release_one_of_many(struct ring *ring, struct shm_slot *slot, uint64_t
 
 void ring_give_back(struct ring *ring, struct shm_slot *slot, uint64_t word)
 {
+	/* R2: pairs with A2 in claim_retry(). */
 	atomic_store_explicit(&slot->word, WORD(WORD_SERIAL(word), SLOT_RETRY, 0),
 			      memory_order_release);
 	/* R3: pairs with A3 in find_retry(). Who sees the epoch sees the RETRY. */
@@ -437,6 +443,7 @@ uint64_t ring_tail(struct ring *ring)
 	uint64_t p = start_at(&ring->write, &ring->shm->tail), start = p;
 
 	for (;; p++) {
+		/* W2: ring_has_room() is a second look of wait_announce(). */
 		uint64_t word = atomic_load_explicit(&ring_slot(ring, p)->word,
 						     memory_order_seq_cst);
 
@@ -452,6 +459,7 @@ uint64_t ring_tail(struct ring *ring)
 bool ring_is_empty(struct ring *ring)
 {
 	for (uint32_t i = 0; i < ring->capacity; i++) {
+		/* S2: the look of who knows that it is shut; W2: also a second look. */
 		uint64_t word = atomic_load_explicit(&ring_slot(ring, i)->word,
 						     memory_order_seq_cst);
 
@@ -464,6 +472,7 @@ bool ring_is_empty(struct ring *ring)
 bool ring_has_room(struct ring *ring)
 {
 	uint64_t p = ring_tail(ring);
+	/* W2: a second look of wait_announce(). */
 	uint64_t word = atomic_load_explicit(&ring_slot(ring, p)->word, memory_order_seq_cst);
 
 	return ahead(word, p) >= 0 || WORD_STATE(word) == SLOT_TOMB;
@@ -471,6 +480,7 @@ bool ring_has_room(struct ring *ring)
 
 bool ring_taken(const struct ring *ring, uint64_t position)
 {
+	/* W2: a second look; see R1 in ring_release(). */
 	uint64_t word = atomic_load_explicit(&ring_slot(ring, position)->word,
 					     memory_order_seq_cst);
 

@@ -21,6 +21,7 @@ static void count_messages(struct ring *ring, struct dhow_channel_stats *stats)
 {
 	for (uint32_t i = 0; i < ring->capacity; i++) {
 		const struct shm_slot *slot = ring_slot(ring, i);
+		/* A2: pairs with R2 in ring_publish(). */
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
 		if (WORD_STATE(word) != SLOT_READY && WORD_STATE(word) != SLOT_RETRY)

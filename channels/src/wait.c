@@ -109,6 +109,9 @@ void wait_wake(_Atomic uint32_t *word, uint32_t seen, struct segment *segment, i
 
 void wait_wake_all(_Atomic uint32_t *word, struct segment *segment)
 {
+	/* W1: pairs with W2 in wait_announce(). Unconditional, and a change of the same word: who
+	 * announced himself before it is woken, or does not fall asleep since the word changed; who
+	 * does after it sees all that we did before. */
 	uint32_t seen = atomic_fetch_and_explicit(
 		word, ~(uint32_t)(WAIT_WATCHED | WAIT_SLEEPING), memory_order_seq_cst);
 

@@ -192,6 +192,7 @@ void waitset_wake(struct segment *segment)
 {
 	_Atomic uint32_t *bell = bell_word(segment);
 
+	/* W1: the condition is the set's list, which the sleeper looks at after W2. */
 	if (atomic_load_explicit(bell, memory_order_seq_cst) & WAIT_SLEEPING)
 		wait_wake_all(bell, NULL);
 }
