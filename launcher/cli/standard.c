@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ int launch_standard_open(const char *name, int code)
 	if (fd < 0)
 		return -errno;
 	close(fd);
+	signal(SIGXFSZ, SIG_IGN);
 	program = name;
 	failed_code = code;
 	return atexit(check_stdout) ? -ENOMEM : 0;

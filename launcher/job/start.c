@@ -7,13 +7,17 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "job/internal.h"
 #include "sweep/sweep.h"
 
-enum { MISSING_TOLD = 3 };	/* nodes that are named when they do not come up */
+enum {
+	MISSING_TOLD = 3,	/* nodes that are named when they do not come up */
+	FILES_MIN = 600,	/* of us and of daemons; what a child gets waits above 512 */
+};
 
 static void copy_text(char *to, size_t room, const char *from)
 {
@@ -165,12 +169,23 @@ static int open_nodes(struct launch_job *job, struct base_err *reterr)
 	return 0;
 }
 
+/* Libraries abort when they get no descriptor: better a word now. */
+static int check_files(struct base_err *reterr)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MIN)
+		return 0;
+	return base_err(reterr, -EMFILE, "%llu open files are too few, %d are needed (ulimit -n "
+			"1024)", (unsigned long long)limit.rlim_cur, FILES_MIN);
+}
+
 int job_start(struct launch_job *job, struct base_err *reterr)
 {
 	int rc;
 
-	if ((rc = launch_keys_init(reterr)) < 0 || (rc = launch_link_check(reterr)) < 0 ||
-	    (rc = open_nodes(job, reterr)) < 0)
+	if ((rc = check_files(reterr)) < 0 || (rc = launch_keys_init(reterr)) < 0 ||
+	    (rc = launch_link_check(reterr)) < 0 || (rc = open_nodes(job, reterr)) < 0)
 		return rc;
 	launch_keys_tag(job->tag);
 	do

@@ -314,6 +314,7 @@ static int open_all(struct daemon *daemon, struct base_err *reterr)
 	sigaddset(&mask, SIGHUP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a pool beyond ulimit -f is an error like others */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	daemon->epoll = epoll_create1(EPOLL_CLOEXEC);
 	daemon->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);

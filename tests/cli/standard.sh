@@ -39,6 +39,14 @@ else
 	echo "not on a full disk: no mount namespace can be made here"
 fi
 
+expect_end 125 "file at its limit" 'truncate -s 102399990 "$work/limited"
+	exec bash -c "ulimit -f 100000; $dlaunch -n 2 sh -c \"\$talk\" >>$work/limited"'
+expect_text err '^dlaunch: cannot write to stdout: File too large, ending the run$'
+expect_end 125 "a limit below the pool" 'exec bash -c "ulimit -f 1000; $dlaunch -n 2 true"'
+expect_text err 'a pool needs [0-9]+ MiB of shared memory: File too large'
+expect_end 125 "few open files" 'ulimit -n 64; "$dlaunch" -n 2 true'
+expect_equal "dlaunch: 64 open files are too few, 600 are needed (ulimit -n 1024)" "$(cat "$work/err")" "few open files"
+
 # Closed ones are as /dev/null; no other file of ours takes their place.
 said='echo out; echo err >&2; cat; exit 4'
 export said
