@@ -199,6 +199,7 @@ int LLVMFuzzerInitialize(int *argc, char ***arguments)
 {
 	const struct launch_entry entry = { .rank = 2, .pid = 77, .signal = 9 };
 	const struct dhow_node_peer peer = { .node = 1, .bytes = 4, .address = "abc" };
+	static char names[] = "a\0b\0c";
 	uint8_t at[FUZZ_BYTES_MAX];
 	struct base_err err;
 	size_t bytes;
@@ -217,8 +218,8 @@ int LLVMFuzzerInitialize(int *argc, char ***arguments)
 	boot->bind_rule = LAUNCH_BIND_ROUTE;
 	memset(boot->tag, 'a', LAUNCH_TAG_BYTES - 1);
 	strcpy(boot->endpoint, "tcp://127.0.0.1:4000");
-	boot->names = memcpy(malloc(6), "a\0b\0c", 6);
-	boot->names_bytes = 6;
+	boot->names = names;
+	boot->names_bytes = sizeof(names);
 	for (unsigned i = 0; (bytes = fuzz_seed(i, at)) != 0; i++)
 		FUZZ_CHECK(try(at, bytes) == 0);
 	return 0;
