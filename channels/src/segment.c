@@ -3,6 +3,7 @@
 #include "src/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -171,12 +172,17 @@ int segment_map(int fd, struct segment *ret_segment, struct base_err *err)
 	struct segment segment = { .fd = fd, .agent_bell = -1 };
 	struct stat status;
 	void *base;
+	int seals;
 
 	if (fstat(fd, &status) < 0)
 		return base_err(err, -errno, "segment: %s", strerror(errno));
 	if (status.st_size < (off_t)sizeof(struct shm_segment))
 		return base_err(err, -EPROTO, "segment of %lld bytes is too small",
 				(long long)status.st_size);
+	/* Whoever could make it smaller could end all that have it mapped by SIGBUS. */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return base_err(err, -EPROTO, "segment is no sealed memfd");
 	segment.bytes = (uint64_t)status.st_size;
 	base = mmap(NULL, segment.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)

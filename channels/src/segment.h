@@ -54,7 +54,8 @@ int segment_create(const struct segment_options *options, int *ret_fd, struct ba
 /* Commit the rest; a second call finds nothing to do. Return: 0; -ENOMEM with a text. */
 int segment_commit(struct segment *segment, int fd, struct base_err *err);
 
-/* Map and check; everything in it is treated as hostile. -EPROTO: another version or damaged. */
+/* Map and check; everything in it is treated as hostile. -EPROTO: another version, damaged, or its
+ * size could change. */
 int segment_map(int fd, struct segment *ret_segment, struct base_err *err);
 void segment_unmap(struct segment *segment);
 

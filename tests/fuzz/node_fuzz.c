@@ -39,6 +39,7 @@ static const struct {
 	SEED("\2\0\0\0" "\5\1\115\0" "\6\0\115\0" "\7\0\115\0" "\15\0\0\0"),
 	SEED("\3\0\0\0" "\4\0\0\3tcp" "\13\0\1\3why" "\14\0\1\0"),
 	SEED("\5\2\0\0" "\5\3\0\0" "\1\2\0\0" "\11\0\377\5other"),
+	SEED("\2\0\0\0" "\5\2\0\0" "\6\0\116\0"),
 	SEED("\2\100\0\0"),
 	SEED("\2\200\0\0"),
 #undef SEED
@@ -81,6 +82,17 @@ static void on_why(void *arg, uint32_t node, const char *why)
 	FUZZ_CHECK(!why || strlen(why) < sizeof(((struct node_request *)0)->name));
 }
 
+/* The file is a segment as good as the other, but whoever sent it can take its memory away. */
+static void grow(void)
+{
+	struct shm_segment header;
+
+	FUZZ_CHECK(pread(segment_fd, &header, sizeof(header), 0) == sizeof(header));
+	header.segment++;
+	FUZZ_CHECK(ftruncate(file, (off_t)header.total_bytes) == 0);
+	FUZZ_CHECK(pwrite(file, &header, sizeof(header), 0) == sizeof(header));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct dhow_node_hooks hooks = { NULL, on_request, on_answer, on_up, on_down,
@@ -97,7 +109,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	dhow_node_expect_agent(service, getpid());
 	FUZZ_CHECK(segment_create(&pool, &segment_fd, &err) == 0);
 	file = memfd_create("fuzz", MFD_CLOEXEC);
-	FUZZ_CHECK(file >= 0 && ftruncate(file, 1 << 20) == 0);
+	FUZZ_CHECK(file >= 0);
+	grow();
 	return 0;
 }
 
@@ -133,7 +146,8 @@ static int come_in(void)
 	const struct node_request request = { .protocol = NODE_PROTOCOL, .op = NODE_DOOR };
 	int pair[2];
 
-	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	FUZZ_CHECK(base_fd_set_nonblocking(pair[0], 1) == 0);
 	FUZZ_CHECK(base_fd_send(door, &request, sizeof(request), &pair[1], 1, 1) == 0);
 	close(pair[1]);
 	turn();
@@ -197,8 +211,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		turn();
 		hear(client);
 	}
+	FUZZ_CHECK(ftruncate(file, 0) == 0);
 	close(client);
 	turn();
+	grow();
 	client = come_in();
 	FUZZ_CHECK(base_fd_send(client, &hello, sizeof(hello), NULL, 0, 0) == 0);
 	turn();
