@@ -182,7 +182,7 @@ static int measure(struct compare_transport *one, const struct settings *setting
 	bench_program_find("transport", bench);
 	snprintf(file, sizeof(file), "%s/rows.json", folder);
 	add_selection(argv, &count, one, settings, choose_provider(one, settings));
-	add(argv, &count, "--filter", "oneway,rate,stream,copied,incast");
+	add(argv, &count, "--filter", "oneway,rate,stream,copied,incast,flow_cpu");
 	add(argv, &count, "--json", file);
 	if (settings->quick)
 		add_word(argv, &count, "--quick");

@@ -24,6 +24,7 @@ const struct compare_kind compare_kinds[] = {
 	{ "stream", "stream", "", "GB/s", 1, 0, { 65536, 1048576 } },
 	{ "copied", "copied", "", "GB/s", 1, 0, { 65536, 1048576 } },
 	{ "incast", "incast", "12to1", "GB/s", 1, 0, { 65536 } },
+	{ "cpu", "flow_cpu", "1flow", "us", 1e-3, 1, { 64, 1048576 } },
 	{ .title = NULL },
 };
 
@@ -105,7 +106,8 @@ void compare_print(const struct compare *compare)
 	for (const struct compare_kind *kind = compare_kinds; kind->title; kind++)
 		for (int i = 0; kind->sizes[i]; i++)
 			print_row(compare, kind, kind->sizes[i]);
-	printf("raw: the bare network in the same run (libfabric, UCX or TCP). ratio: to raw, "
+	printf("cpu: of all processes, for a message of rate or copied.\n"
+	       "raw: the bare network in the same run (libfabric, UCX or TCP). ratio: to raw, "
 	       "1 = as good, larger = worse.\n"
 	       "gain: how many times better %s is than %s.\n", first->name, last->name);
 	fflush(stdout);

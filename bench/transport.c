@@ -55,6 +55,17 @@ static int bare_copied(struct bench_run *run)
 }
 RAW(cpu)
 
+/* Large messages are copied here, too. */
+static int bare_flow_cpu(struct bench_run *run)
+{
+	struct transport *transport = run->context;
+	uint64_t begin = raw_cpu_ns();
+	int rc = transport_all_at_once(run, run->row->bytes > RAW_NET_SMALL_MAX ? bare_copied :
+										  bare_rate);
+
+	return rc ? rc : transport_share_cpu(run, transport->fd, raw_cpu_ns() - begin);
+}
+
 /* Not what lies below, but what a program would take instead. */
 static int zmq_rate(struct bench_run *run)
 {
@@ -95,6 +106,8 @@ static const struct bench_case rows[] = {
 	{ "incast", "12to1 ", 65536, "GB/s", 2, 0, true, transport_incast, bare_stream, 0 },
 	{ "wake", "", 8, "ns", 2, 0, false, transport_wake, bare_wake, 0 },
 	{ "agent_cpu", "", 64, "ns", 2, 0, false, transport_cpu, bare_cpu, 0 },
+	{ "flow_cpu", "1flow ", 64, "ns", 2, 0, false, transport_flow_cpu, bare_flow_cpu, 0 },
+	{ "flow_cpu", "1flow ", 1048576, "ns", 2, 0, false, transport_flow_cpu, bare_flow_cpu, 0 },
 };
 enum { CASES = sizeof(rows) / sizeof(rows[0]) };
 

@@ -27,6 +27,11 @@ struct transport {
 int transport_open(unsigned side, struct transport *transport);
 void transport_close(unsigned side, struct transport *transport);
 
+/* The messages of all values in one trial of @rate; then the values of run->values are made of
+ * what both sides have spent, in ns. Both return 0 or negative errno. */
+int transport_all_at_once(struct bench_run *run, bench_trial *rate);
+int transport_share_cpu(struct bench_run *run, int fd, uint64_t mine);
+
 /* The trials; see raw.h for what a value is. */
 int transport_oneway(struct bench_run *run);
 int transport_rate(struct bench_run *run);	/* side 1 sends */
@@ -34,6 +39,7 @@ int transport_stream(struct bench_run *run);
 int transport_lent(struct bench_run *run);	/* the same, but no process copies */
 int transport_wake(struct bench_run *run);	/* all sleep before it */
 int transport_cpu(struct bench_run *run);	/* of both agents, for one message */
+int transport_flow_cpu(struct bench_run *run);	/* of all, for a message of `rate` */
 int transport_flows(struct bench_run *run);	/* 12 threads to 12 threads */
 int transport_incast(struct bench_run *run);	/* 12 threads to one channel */
 

@@ -248,6 +248,40 @@ int transport_rate(struct bench_run *run)
 	return conclude(run, begin_ns, one_thread(run, transport->flows[0], flow_run));
 }
 
+/* What both sides have spent for the messages of this trial, as a value for each. */
+int transport_share_cpu(struct bench_run *run, int fd, uint64_t mine)
+{
+	uint64_t theirs = 0;
+	int rc = run->side ? raw_net_tell(fd, &mine, sizeof(mine)) :
+			     raw_net_hear(fd, &theirs, sizeof(theirs));
+
+	for (uint64_t i = 0; i < run->values_count; i++)
+		run->values[i] = (double)(mine + theirs) /
+				 (double)(run->batch * run->values_count);
+	return rc;
+}
+
+int transport_all_at_once(struct bench_run *run, bench_trial *rate)
+{
+	const uint64_t batch = run->batch;
+	int rc;
+
+	run->batch *= run->values_count;
+	rc = rate(run);
+	run->batch = batch;
+	return rc;
+}
+
+int transport_flow_cpu(struct bench_run *run)
+{
+	struct transport *transport = run->context;
+	uint64_t agent = bench_agent_cpu_ns(&transport->agent), own = raw_cpu_ns();
+	int rc = transport_all_at_once(run, transport_rate);
+
+	agent = bench_agent_cpu_ns(&transport->agent) - agent;
+	return rc ? rc : transport_share_cpu(run, transport->fd, agent + raw_cpu_ns() - own);
+}
+
 int transport_lent(struct bench_run *run)
 {
 	struct transport *transport = run->context;

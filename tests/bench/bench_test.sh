@@ -10,7 +10,7 @@ expect 0 "$folder/channels" --list
 grep -q '^channels oneway copy-spin 8$' "$work/out" || fail "--list does not show the rows"
 expect 0 "$folder/transport" --list --transport hsta --fabric ofi
 for row in 'oneway ofi 1048576' 'rate 1flow ofi 8' 'rate 12flows ofi 64' 'stream ofi 65536' \
-	'incast 12to1 ofi 65536' 'wake ofi 8' 'agent_cpu ofi 64'; do
+	'incast 12to1 ofi 65536' 'wake ofi 8' 'agent_cpu ofi 64' 'flow_cpu 1flow ofi 64'; do
 	grep -qx "transport $row" "$work/out" || fail "transport --list has no '$row'"
 done
 if [ -x "$folder/../bin/dlaunch" ]; then

@@ -28,12 +28,12 @@ if ! "$DHOW_BUILD/bin/dhow-hsta" --check --provider 'tcp;ofi_rxm' >/dev/null 2>&
 fi
 expect 0 bash "$compare" --quick --transports $pair --json "$work/rows.json" --plot "$work/plot.svg"
 sed -n '1,20p' "$work/out"
-for kind in latency rate 12-to-12 stream copied incast; do
+for kind in latency rate 12-to-12 stream copied incast cpu; do
 	grep -qE "^$kind +[0-9]+ [A-Za-z/]+ +\|( +[0-9.]+){3} \|( +[0-9.]+){3} \| +[0-9.]+$" "$work/out" ||
 		fail "no row of $kind"
 done
 for name in ${pair/,/ }; do
-	[ "$(grep -c "\"transport\": \"$name\"" "$work/rows.json")" = 13 ] || fail "not 13 rows of $name"
+	[ "$(grep -c "\"transport\": \"$name\"" "$work/rows.json")" = 15 ] || fail "not 15 rows of $name"
 done
 if command -v gnuplot >/dev/null; then
 	grep -q '</svg>' "$work/plot.svg" || fail "no whole SVG"
