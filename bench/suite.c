@@ -303,7 +303,7 @@ static int run_part(const struct part *part, const struct settings *settings, co
 	if (why)
 		json_object_set_new(about, "why", json_string(why));
 	json_object_set_new(about, "seconds",
-			    json_real((double)((base_now_ns() - begin_ns) / BASE_MS) / 1e3));
+			    json_real((double)(base_now_ns() - begin_ns) * 1e-9));
 	json_array_append_new(json_object_get(report, "parts"), about);
 	return rc;
 }
