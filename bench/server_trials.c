@@ -23,6 +23,7 @@
 #include "server/keytree.h"
 
 enum { NODES = 4, STEPS_MAX = 4096, TEXT_MAX = 256 * 1024, ID_BYTES = 32, WAIT_MS = 30000 };
+enum { LISTS = 7 };
 
 static char folder[64], dhow[PATH_MAX], text[TEXT_MAX];
 static struct server_keytree tree;
@@ -218,13 +219,14 @@ static int submit(const char *request, char ret_id[ID_BYTES])
 	return sscanf(text, "run|{\"step_id\":\"%31[^\"]\"", ret_id) == 1 ? 0 : -EPROTO;
 }
 
-/* `update_status` for @count ids from @from on. Return: bytes of the request. */
-static size_t print_request(char *request, unsigned from, unsigned count)
+/* `update_status` for @count ids from @from on, beginning with the one that is @first of them.
+ * Return: bytes of the request. */
+static size_t print_request(char *request, unsigned from, unsigned count, unsigned first)
 {
 	char *at = request + sprintf(request, "update_status|{\"step_ids\":[");
 
-	for (unsigned i = from; i < from + count; i++)
-		at += sprintf(at, "%s\"%s\"", i > from ? "," : "", ids[i]);
+	for (unsigned i = 0; i < count; i++)
+		at += sprintf(at, "%s\"%s\"", i ? "," : "", ids[from + (first + i) % count]);
 	return (size_t)(at + sprintf(at, "]}") - request);
 }
 
@@ -234,7 +236,7 @@ static int wait_for(unsigned count)
 	static char request[TEXT_MAX];
 	unsigned from = count > NODES ? count - NODES : 0;
 	uint64_t limit_ns = base_now_ns() + WAIT_MS * BASE_MS;
-	size_t bytes = print_request(request, from, count - from);
+	size_t bytes = print_request(request, from, count - from, 0);
 
 	for (;;) {
 		int n = ask(socket_server, request, bytes);
@@ -265,7 +267,7 @@ static int finish_steps(unsigned count)
 static size_t status_request(unsigned count, char *request, int *ret_rc)
 {
 	*ret_rc = server && id_count >= count ? 0 : finish_steps(count);
-	return *ret_rc < 0 ? 0 : print_request(request, 0, count);
+	return *ret_rc < 0 ? 0 : print_request(request, 0, count, 0);
 }
 
 static int time_asks(struct bench_run *run, void *socket, const char *request, size_t bytes)
@@ -285,6 +287,32 @@ static int time_asks(struct bench_run *run, void *socket, const char *request, s
 			run->values[i] = 1e6 / run->values[i];
 	}
 	return 0;
+}
+
+/* More lists than the server remembers: each must be read. */
+int trial_status_new(struct bench_run *run)
+{
+	static char request[LISTS][TEXT_MAX];
+	static unsigned turn;
+	unsigned count = (unsigned)run->row->bytes;
+	int rc;
+	size_t bytes = status_request(count, request[0], &rc);
+
+	for (unsigned i = 1; rc == 0 && i < LISTS; i++)
+		print_request(request[i], 0, count, i);
+	for (uint64_t i = 0; rc == 0 && i < run->values_count; i++) {
+		uint64_t begin_ns = base_now_ns();
+
+		for (uint64_t k = 0; k < run->batch; k++) {
+			int n = ask(socket_server, request[turn++ % LISTS], bytes);
+
+			if (n < 0)
+				return n;
+			answer_bytes = (size_t)n;
+		}
+		run->values[i] = (double)(base_now_ns() - begin_ns) / 1e3 / (double)run->batch;
+	}
+	return rc;
 }
 
 int trial_status(struct bench_run *run)

@@ -11,7 +11,7 @@ int trial_server_open(void);
 /* Also after an open that failed. */
 void trial_server_close(void);
 
-bench_trial trial_status, trial_accept, trial_steps, trial_startup, raw_echo, raw_echo_rate,
-	raw_spawn_rate, raw_connect;
+bench_trial trial_status, trial_status_new, trial_accept, trial_steps, trial_startup, raw_echo,
+	raw_echo_rate, raw_spawn_rate, raw_connect;
 
 #endif
