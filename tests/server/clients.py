@@ -2,6 +2,7 @@
 """clients.py - dhow run, ps, logs, stop, shutdown, keygen: the same server, the same protocol."""
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -16,7 +17,7 @@ def dhow(*words, server=None, stdin=subprocess.DEVNULL, env=None):
     """Return: exit code, stdout, stderr."""
     env = {**os.environ, **({"DHOW_SERVER": server.address} if server else {}), **(env or {})}
     done = subprocess.run([DHOW, *words], stdin=stdin, capture_output=True, text=True, env=env,
-                          timeout=60)
+                          timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -42,6 +43,20 @@ def test_run_waits_and_prints():
         code, out, err = dhow("run", "--output", file, "sh", "-c", "echo there; echo here >&2",
                               server=server)
         assert (code, out, err, read(file)) == (0, "", "here\n", "there\n")
+
+
+def test_steps_are_mpi_programs_too():
+    compiler = shutil.which("mpicc.openmpi")
+    if not compiler:
+        print("# without MPI: there is no mpicc.openmpi here (package libopenmpi-dev)")
+        return
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mpi/check.c")
+    subprocess.run([compiler, "-o", WORK + "/check", source], check=True)
+    with serving("--nodes", "2") as (server, client):
+        # four ranks must not spin on two processors
+        code, out, err = dhow("run", "-n", "2", "-N", "2", WORK + "/check", "sum", server=server,
+                              env={"OMPI_MCA_mpi_yield_when_idle": "1", "TMPDIR": WORK})
+        assert code == 0 and out.startswith("good: 4 ranks, 2 nodes, 2 here"), (code, out, err)
 
 
 def test_ps_logs_stop():
@@ -125,7 +140,7 @@ def test_keys():
 def test_c_programs():
     with serving() as (server, client):
         done = subprocess.run([os.environ["DHOW_API_CLIENT"], server.address, WORK + "/api.out"],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stderr) == (0, ""), done
         assert read(WORK + "/api.out") == "from C\n"
         assert server.wait(harness.LONG_S) == 0
