@@ -146,6 +146,15 @@ def test_c_programs():
         assert server.wait(harness.LONG_S) == 0
 
 
+def test_time_outs_by_environment():
+    with serving() as (server, client):
+        for value, wanted in (("-1", 0), ("60000", 0), ("", 0), ("0", 1), ("soon", 1), ("-2", 1)):
+            for name in ("DHOW_SERVER_TIMEOUT", "SMARTSIM_DRAGON_TIMEOUT"):
+                code, out, err = dhow("ps", server=server, env={name: value})
+                assert code == wanted, (name, value, code, err)
+                assert not wanted or f'{name}="{value}": milliseconds' in err, err
+
+
 def test_wrong_usage_says_how():
     for words, text in ((("run",), "no program"), (("run", "-n", "x", "true"), "whole number"),
                         (("stop",), "which step"), (("serve", "--schedule", "fair"), "backfill"),

@@ -168,17 +168,37 @@ def test_default_transport_of_smartsim_is_no_wish():
 
 def play_client():
     """A program that starts a server and a step, says where, and sleeps."""
-    it = Launcher(env={"DHOW_ORPHAN_TIMEOUT": "1"})
+    it = Launcher(env={"DHOW_ORPHAN_TIMEOUT": sys.argv[2]})
     client = it.greet()
     client.wait(client.run("sleep 1000"), "Running")
     print(harness.address_in(it.folder), it.process.pid, flush=True)
     time.sleep(1000)
 
 
-def test_orphans_leave_unless_somebody_else_has_come():
-    player = subprocess.Popen([sys.executable, "-B", __file__, "--client"], stdout=subprocess.PIPE,
-                              text=True, env={**os.environ, "DHOW_TEST_WORK": WORK})
+def start_player(orphan_timeout):
+    """Return: the client, its server's address, the pid of what it waits for."""
+    player = subprocess.Popen([sys.executable, "-B", __file__, "--client", orphan_timeout],
+                              stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, "DHOW_TEST_WORK": WORK})
     address, front = player.stdout.readline().split()
+    return player, address, int(front)
+
+
+def test_orphans_stay_when_they_were_told_to():
+    player, address, front = start_player("0")
+    other = harness.Client(address)
+    player.kill()
+    player.wait()
+    for _ in range(25):         # the client is looked for once a second
+        time.sleep(0.1)
+        assert other.ask("handshake")["dragon_pid"] == front
+    other.close()
+    os.kill(front, signal.SIGTERM)
+    wait_until(lambda: not harness.marked(), "the end of the server and its steps")
+
+
+def test_orphans_leave_unless_somebody_else_has_come():
+    player, address, _ = start_player("1")
     other = harness.Client(address)
     mine = other.run("sleep 1000", nodes=1)
     player.kill()
@@ -241,6 +261,6 @@ def test_env_file_is_written_and_undone():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--client"]:
+    if sys.argv[1:2] == ["--client"]:
         play_client()
     harness.main(sys.modules["__main__"])
