@@ -172,7 +172,7 @@ int agent_create(const struct fabric_ops *fabric, const struct fabric_options *o
 		rc = agent_conns_init(agent);
 	if (rc) {
 		/* A run that ends while it begins is no error. */
-		if (rc == -EHOSTDOWN)
+		if (rc == -EHOSTDOWN || rc == -EPIPE)
 			base_log_info("the node's daemon has ended before the agent began");
 		else
 			base_log_error("the agent cannot begin: %s", strerror(-rc));
