@@ -7,7 +7,7 @@ _dhow_options() {
 	case $1 in
 	info) echo --json ;;
 	clean) echo --dry-run ;;
-	bench) echo --quick --only= --filter= --json= --plots= --provider= --nic= --list ;;
+	bench) echo --quick --only= --filter= --json= --markdown= --plots= --provider= --nic= --list ;;
 	serve) echo --nodes= --schedule= --grace= --orphan-timeout= --gpus= --address= --port= --dir= \
 		--pool= --transport= --fabric= --provider= --security= --wlm= --hosts= --hostfile= \
 		--start-timeout= --verbose ;;
@@ -69,7 +69,8 @@ _dhow() {
 	serve--wlm) COMPREPLY=($(compgen -W "slurm pals pbs ssh local" -- "$word")) ;;
 	serve--hosts) COMPREPLY=($(compgen -A hostname -- "$word")) ;;
 	bench--plots | serve--dir | run--wdir | *--server) COMPREPLY=($(compgen -d -- "$word")) ;;
-	bench--json | serve--hostfile | run--output | run--error | *--key) COMPREPLY=($(compgen -f -- "$word")) ;;
+	bench--json | bench--markdown | serve--hostfile | run--output | run--error | *--key)
+		COMPREPLY=($(compgen -f -- "$word")) ;;
 	run--env | run-e) COMPREPLY=($(compgen -v -S = -- "$word")) ;;
 	*)
 		if [[ $valued == *" $before "* ]]; then

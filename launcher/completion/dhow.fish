@@ -26,6 +26,7 @@ complete -c dhow -n '__dhow_at bench' -s q -l quick -d 'about two minutes instea
 complete -c dhow -n '__dhow_at bench' -s o -l only -x -d 'only these parts'
 complete -c dhow -n '__dhow_at bench' -s f -l filter -x -d 'only rows whose name contains this'
 complete -c dhow -n '__dhow_at bench' -s j -l json -r -d 'also write all rows'
+complete -c dhow -n '__dhow_at bench' -s m -l markdown -r -d 'also write the tables'
 complete -c dhow -n '__dhow_at bench' -s P -l plots -x -a '(__fish_complete_directories)' -d 'also draw them'
 complete -c dhow -n '__dhow_at bench' -s p -l provider -x -d 'of hsta'
 complete -c dhow -n '__dhow_at bench' -s n -l nic -x -d 'of hsta'
