@@ -91,6 +91,7 @@ int launch_pmix_open(const char *directory, uint32_t node, const char *host, int
 	if (!pmix)
 		return base_err(reterr, -ENOMEM, "no memory for PMIx");
 	base_list_init(&pmix->runs);
+	pmix->epoll = epoll;
 	rc = launch_pmix_queue_open(&pmix->queue, epoll);
 	if (rc < 0)
 		base_err(reterr, rc, "no queue for PMIx: %s", strerror(-rc));

@@ -76,13 +76,23 @@ static pmix_status_t call_fence(const pmix_proc_t procs[], size_t proc_count,
 	return put(event);
 }
 
+/* How long a rank is willing to wait, in seconds; 0: it did not say. */
+static int limit_of(const pmix_info_t infos[], size_t info_count)
+{
+	for (size_t i = 0; i < info_count; i++)
+		if (strcmp(infos[i].key, PMIX_TIMEOUT) == 0 && infos[i].value.type == PMIX_INT &&
+		    infos[i].value.data.integer > 0)
+			return infos[i].value.data.integer;
+	return 0;
+}
+
 static pmix_status_t call_modex(const pmix_proc_t *proc, const pmix_info_t infos[],
 				size_t info_count, pmix_modex_cbfunc_t done, void *done_arg)
 {
 	struct pmix_event *event = launch_pmix_event_new(PMIX_EVENT_MODEX, proc);
 
-	(void)infos, (void)info_count;
 	if (event) {
+		event->limit_s = limit_of(infos, info_count);
 		event->done = done;
 		event->done_arg = done_arg;
 	}

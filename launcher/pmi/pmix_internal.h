@@ -44,6 +44,7 @@ struct pmix_event {
 	void *done_arg;
 	uint32_t origin;
 	uint64_t ticket;
+	int limit_s;			/* of a question; 0 none */
 };
 
 struct launch_pmix_queue {
@@ -58,6 +59,7 @@ struct launch_pmix_queue {
 struct launch_pmix {
 	struct launch_pmix_library library;
 	struct launch_pmix_queue queue;
+	int epoll;
 	struct base_list runs;
 };
 

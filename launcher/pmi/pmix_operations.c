@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "pmi/pmix_internal.h"
@@ -15,6 +18,8 @@ struct operation {
 	uint64_t ticket;
 	pmix_modex_cbfunc_t done;
 	void *done_arg;
+	int timer;			/* -1: whoever asks waits for ever */
+	struct launch_pmi_source source;
 };
 
 /* Ranks that have fenced together. Each node sees the fences of one group in the same order, so
@@ -62,6 +67,7 @@ static struct operation *begin(struct launch_pmix_run *run, const struct pmix_ev
 	}
 	operation->done = event->done;
 	operation->done_arg = event->done_arg;
+	operation->timer = -1;
 	base_list_add_tail(&run->operations, &operation->entry);
 	return operation;
 }
@@ -77,7 +83,28 @@ static void end(struct operation *operation, pmix_status_t status, const void *d
 		memcpy(copy, data, bytes);
 	operation->done(status, copy, copy ? bytes : 0, operation->done_arg, free, copy);
 	base_list_del(&operation->entry);
+	if (operation->timer >= 0)
+		close(operation->timer);
 	free(operation);
+}
+
+static void timed_out(void *arg)
+{
+	end(arg, PMIX_ERR_TIMEOUT, NULL, 0);
+}
+
+/* libpmix leaves it to its host to give up a question to another node. Return: 0; -errno. */
+static int limit(struct launch_pmix_run *run, struct operation *operation, int limit_s)
+{
+	struct itimerspec when = { .it_value.tv_sec = limit_s };
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &operation->source };
+
+	operation->source = (struct launch_pmi_source){ timed_out, operation };
+	operation->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (operation->timer < 0 || timerfd_settime(operation->timer, 0, &when, NULL) < 0 ||
+	    epoll_ctl(run->pmix->epoll, EPOLL_CTL_ADD, operation->timer, &event) < 0)
+		return -errno;
+	return 0;
 }
 
 void launch_pmix_operations_end(struct launch_pmix_run *run)
@@ -176,6 +203,10 @@ static void hear_modex(struct launch_pmix_run *run, struct pmix_event *event)
 	operation->ticket = ++run->tickets;
 	if (event->proc.rank >= run->layout->size) {
 		end(operation, PMIX_ERR_NOT_FOUND, NULL, 0);
+		return;
+	}
+	if (event->limit_s && limit(run, operation, event->limit_s) < 0) {
+		end(operation, PMIX_ERR_OUT_OF_RESOURCE, NULL, 0);
 		return;
 	}
 	run->hooks->modex(run->hooks->arg, operation->ticket, event->proc.rank);
