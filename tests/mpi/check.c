@@ -2,7 +2,8 @@
 /*
  * check.c - an MPI program of the tests: sums, a ring and a large broadcast, or a bad end.
  *
- * check sum | abort RANK CODE | kill RANK | exit RANK CODE | early RANK CODE | late RANK CODE
+ * check sum | spawn | abort RANK CODE | kill RANK | exit RANK CODE | early RANK CODE |
+ * late RANK CODE
  * Is built by the compiler wrapper of each MPI library; check.py does the same by mpi4py.
  */
 #include <mpi.h>
@@ -53,6 +54,24 @@ static void sums(void)
 		printf("good: %d ranks, %d nodes, %d here\n", size, node_count, local_size);
 }
 
+/* Dhow starts no processes for others: the library must say so, and go on. By one rank: where the
+ * root is refused, Open MPI 4 does not tell the others. */
+static void refused_spawn(void)
+{
+	MPI_Comm other = MPI_COMM_NULL;
+	char text[MPI_MAX_ERROR_STRING] = "";
+	int rc, bytes;
+
+	MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+	rc = MPI_Comm_spawn("true", MPI_ARGV_NULL, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &other,
+			    MPI_ERRCODES_IGNORE);
+	if (rc == MPI_SUCCESS)
+		wrong("answer to MPI_Comm_spawn");
+	MPI_Error_string(rc, text, &bytes);
+	if (rank == 0)
+		printf("refused: %s\n", text);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "sum", *place = getenv("DHOW_RANK");
@@ -65,6 +84,8 @@ int main(int argc, char **argv)
 	MPI_Comm_size(MPI_COMM_WORLD, &size);
 	if (strcmp(what, "sum") == 0) {
 		sums();
+	} else if (strcmp(what, "spawn") == 0) {
+		refused_spawn();
 	} else if (strcmp(what, "late") != 0) {
 		/* Who still connects to a dead one may be quicker to say so than its daemon. */
 		if (strcmp(what, "early") != 0)

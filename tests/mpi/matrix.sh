@@ -28,6 +28,15 @@ bad_ends() {
 	ends late 5 '' "$1" "$2" 1 5
 }
 
+# odd_ways - a rank that asks for processes hears no, and goes on; one that dies in MPI is not
+# started again, because the others have its old address.
+odd_ways() {
+	expect_exit 0 timeout -k 1 50 $launch -n 2 -N 1 $program spawn
+	expect_text out '^refused: .*SPAWN|^internal_Comm_spawn'
+	launch="$launch --restart 3" ends kill 137 \
+		'dlaunch: rank 1 was killed by signal 9 .*between MPI_Init and MPI_Finalize' 2 1 1
+}
+
 # own_tmp - directories of other runs on this machine are not ours to count
 own_tmp() {
 	TMPDIR=$work/tmp

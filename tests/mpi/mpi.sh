@@ -25,6 +25,7 @@ bad_ends 1 3
 bad_ends 2 2
 ends early 9 'dlaunch: rank 1 ' 1 3 1 9
 ends early 9 'dlaunch: all ranks of node 1 have ended' 2 1 1 9
+odd_ways
 no_files
 
 # what an outer MPI or a batch script left in the environment does not confuse the ranks
