@@ -38,6 +38,18 @@ if [ $source = slurm ]; then
 	expect_equal "$(cat "$work/wanted")" "$(sort "$work/out")" "variables of Slurm"
 fi
 
+# From a batch script, too, which begins on the first node; so many tasks as it asked for.
+if [ $source = slurm ]; then
+	bed_on head sbatch -Q -N "$nodes" --ntasks-per-node=3 -o "$work/batch" \
+		--wrap "$dlaunch -l sh -c 'echo from a batch'" >"$work/out" 2>"$work/err" </dev/null
+	expect_equal 0 $? "exit code of sbatch"
+	has_no_jobs() { [ -z "$(bed_on head squeue -h)" ]; }
+	wait_until 60 has_no_jobs || fail "the batch job does not end"
+	expect_equal "$((nodes * 3))" "$(grep -cE '^ *[0-9]+: from a batch$' "$work/batch")" \
+		"lines of a batch job: $(head -c 300 "$work/batch")"
+	nothing_left "a batch job"
+fi
+
 # A start that cannot succeed names its cause, and leaves nothing either.
 alloc "$dlaunch" --bind-address 127.0.0.1 --start-timeout 5 true >"$work/out" 2>"$work/err" </dev/null
 expect_equal 125 $? "exit code with an address that nodes do not reach"
