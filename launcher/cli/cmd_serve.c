@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "cli/cmd.h"
+#include "cli/links.h"
 #include "cli/serve_options.h"
 #include "server/bootstrap.h"
 #include "server/folder.h"
@@ -236,6 +237,8 @@ static int serve(struct plan *plan)
 		.launcher = options->launcher,
 		.launcher_timeout_ms = options->launcher_timeout_ms,
 		.folder = plan->folder,
+		.metrics = options->metrics,
+		.agents = launch_links_list,
 		.front_fd = options->front_fd,
 		.client = options->client,
 		.client_start = options->client_start,

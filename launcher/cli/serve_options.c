@@ -17,7 +17,7 @@ enum {
 	KEY_SCHEDULE = 1000, KEY_GRACE, KEY_ORPHAN, KEY_GPUS, KEY_START_TIMEOUT, KEY_ADDRESS,
 	KEY_PORT, KEY_FOLDER, KEY_POOL, KEY_SECURITY, KEY_TRANSPORT, KEY_FABRIC, KEY_PROVIDER,
 	KEY_WLM, KEY_HOSTS, KEY_HOSTFILE, KEY_LAUNCHER, KEY_LAUNCHER_TIMEOUT, KEY_FRONT,
-	KEY_CLIENT, KEY_LOCAL_NODES, KEY_COOLDOWN,
+	KEY_CLIENT, KEY_LOCAL_NODES, KEY_COOLDOWN, KEY_METRICS,
 };
 
 static const char doc[] =
@@ -42,6 +42,8 @@ static const struct argp_option table[] = {
 	{ "port", KEY_PORT, "PORT", 0, "to listen at (default: any that is free)", 2 },
 	{ "dir", KEY_FOLDER, "DIR", 0, "where clients find the server (default: ~/.dhow/server)",
 	  2 },
+	{ "metrics", KEY_METRICS, "[IPV4:]PORT", 0, "tell numbers to Prometheus there "
+	  "(default: $DHOW_METRICS, else nowhere; without IPV4: 127.0.0.1)", 2 },
 	{ "pool", KEY_POOL, "SIZE", 0, "shared memory of each node, e.g. 64M", 3 },
 	{ "transport", KEY_TRANSPORT, "NAME", 0, "between nodes: tcp, hsta or auto", 3 },
 	{ "fabric", KEY_FABRIC, "NAME", 0, "see dlaunch(1)", 3 },
@@ -74,6 +76,7 @@ static const struct {
 	{ KEY_COOLDOWN, "DHOW_COOLDOWN" },
 	{ KEY_GPUS, "DHOW_GPUS" },
 	{ KEY_ADDRESS, "DHOW_SERVER_ADDRESS" },
+	{ KEY_METRICS, "DHOW_METRICS" },
 	{ KEY_LAUNCHER_TIMEOUT, "SMARTSIM_DRAGON_TIMEOUT" },
 	{ KEY_LAUNCHER_TIMEOUT, "DHOW_SERVER_TIMEOUT" },
 	{ KEY_SECURITY, "DHOW_SECURITY" },
@@ -157,6 +160,9 @@ static int set(struct launch_serve_options *options, int key, char *text)
 		break;
 	case KEY_ADDRESS:
 		options->address = text;
+		break;
+	case KEY_METRICS:
+		options->metrics = text;
 		break;
 	case KEY_PORT:
 		options->port = (unsigned)number(text, 1, 65535);

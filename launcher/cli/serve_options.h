@@ -24,6 +24,7 @@ struct launch_serve_options {
 	const char *address;		/* NULL = the one that faces the launcher, or 127.0.0.1 */
 	unsigned port;
 	const char *folder;		/* NULL = the usual one */
+	const char *metrics;		/* where to tell them; NULL = nowhere */
 	uint64_t pool_bytes;
 	const char *security;
 	struct launch_wishes wishes;

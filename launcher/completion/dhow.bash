@@ -8,7 +8,7 @@ _dhow_options() {
 	info) echo --json ;;
 	clean) echo --dry-run ;;
 	bench) echo --quick --only= --filter= --json= --markdown= --plots= --provider= --nic= --list ;;
-	serve) echo --nodes= --schedule= --grace= --orphan-timeout= --gpus= --address= --port= --dir= \
+	serve) echo --nodes= --schedule= --grace= --orphan-timeout= --gpus= --address= --port= --metrics= --dir= \
 		--pool= --transport= --fabric= --provider= --security= --wlm= --hosts= --hostfile= \
 		--start-timeout= --verbose ;;
 	run) echo --nodes= --tasks-per-node= --detach --name= --env= --wdir= --output= --error= $server ;;

@@ -38,6 +38,7 @@ complete -c dhow -n '__dhow_at serve' -l orphan-timeout -x -d 'leave when the cl
 complete -c dhow -n '__dhow_at serve' -l gpus -x -d 'GPUs of a node'
 complete -c dhow -n '__dhow_at serve' -l address -x -d 'to listen at'
 complete -c dhow -n '__dhow_at serve' -l port -x -d 'to listen at'
+complete -c dhow -n '__dhow_at serve' -l metrics -x -d 'tell numbers to Prometheus there'
 complete -c dhow -n '__dhow_at serve' -l dir -x -a '(__fish_complete_directories)' -d 'where clients find the server'
 complete -c dhow -n '__dhow_at serve' -l pool -x -d 'shared memory of each node'
 complete -c dhow -n '__dhow_at serve' -l transport -x -a 'auto tcp hsta' -d 'between nodes'

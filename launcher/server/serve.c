@@ -19,6 +19,7 @@
 #include "base/signals.h"
 #include "server/bootstrap.h"
 #include "server/config_log.h"
+#include "server/scrape.h"
 #include "sweep/sweep.h"
 
 enum { ITEMS = 5, ITEM_ROUTER = 0, ITEM_SIGNALS, ITEM_FRONT, ITEM_JOB, ITEM_LINES };
@@ -48,6 +49,9 @@ struct serve {
 	uint64_t orphaned_ns;		/* when the client was seen to be dead */
 	struct launch_writer answer;
 	uint64_t longest_ns;		/* of our own work between two waits */
+	struct server_numbers numbers;
+	struct server_metrics metrics;
+	struct server_scrape *scrape;
 };
 
 static uint64_t own_ns(void)
@@ -143,6 +147,11 @@ static int open_all(struct serve *serve, struct base_err *reterr)
 				spec->keys->allowed_count, &serve->router, reterr);
 	if (rc < 0)
 		return rc;
+	server_metrics_init(&serve->metrics, spec->agents);
+	if (spec->metrics)
+		rc = server_scrape_open(spec->metrics, &serve->metrics, &serve->scrape, reterr);
+	if (rc < 0)
+		return rc;
 	/* The nodes come up while the launcher is asked. */
 	rc = server_create(&core, &serve->server, reterr);
 	if (rc == 0)
@@ -183,6 +192,7 @@ static void hear_clients(struct serve *serve)
 			return;
 		server_answer(serve->server, &route, frame.data, frame.bytes, &serve->answer);
 		server_frame_fini(&frame);
+		serve->numbers.requests++;
 		if (!serve->answer.failed)
 			server_router_send(serve->router, &route, serve->answer.data,
 					   serve->answer.used);
@@ -308,6 +318,18 @@ static int turn(struct serve *serve)
 	return job_ms;
 }
 
+static void publish(struct serve *serve)
+{
+	struct server_numbers *numbers = &serve->numbers;
+
+	if (!serve->scrape)
+		return;
+	memcpy(numbers->steps, server_counts(serve->server), sizeof(numbers->steps));
+	numbers->refused = server_router_refused(serve->router);
+	numbers->hosts = serve->spec->server.hosts;
+	server_metrics_publish(&serve->metrics, numbers);
+}
+
 static long next_wait_ms(const struct serve *serve, int job_ms)
 {
 	uint64_t limit_ns = UINT64_MAX;
@@ -345,6 +367,7 @@ static void loop(struct serve *serve)
 
 		if (serve->state == OVER)
 			break;
+		publish(serve);
 		if (serve->front_fd >= 0)
 			items[count++] = (zmq_pollitem_t){ .fd = serve->front_fd,
 							   .events = ZMQ_POLLIN };
@@ -369,7 +392,8 @@ int server_serve(const struct server_serve_spec *spec)
 	struct serve serve = { .spec = spec,
 			       .signals = -1,
 			       .front_fd = spec->front_fd,
-			       .limit_ns = UINT64_MAX };
+			       .limit_ns = UINT64_MAX,
+			       .numbers.started_s = (double)base_day_ms() / 1e3 };
 	struct base_err err;
 
 	if (open_all(&serve, &err) < 0) {
@@ -389,6 +413,7 @@ int server_serve(const struct server_serve_spec *spec)
 			base_log_warn("%u strangers or odd messages were refused",
 				      server_router_refused(serve.router));
 	}
+	server_scrape_close(serve.scrape);
 	server_router_close(serve.router, TELL_AFTER_MS);
 	launch_job_close(serve.job);
 	server_free(serve.server);

@@ -11,6 +11,7 @@
 #ifndef LAUNCH_SERVER_SERVE_H
 #define LAUNCH_SERVER_SERVE_H
 
+#include <jansson.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -34,6 +35,8 @@ struct server_serve_spec {
 	const char *launcher;		/* `tcp://...` of who waits for our address, or NULL */
 	int launcher_timeout_ms;	/* -1 = for ever */
 	const char *folder;		/* of dragon_config.log */
+	const char *metrics;		/* where to tell them, see scrape.h; NULL = nowhere */
+	json_t *(*agents)(void);	/* for metrics.h */
 	int front_fd;			/* socket to the process in front of us; -1 = none */
 	pid_t client;			/* who started us; 0 = nobody we depend on */
 	unsigned long long client_start;	/* see launch_sweep_start_time() */

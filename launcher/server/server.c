@@ -369,3 +369,8 @@ uint64_t server_living(const struct server *server)
 {
 	return server_steps_living(server->steps);
 }
+
+const uint64_t *server_counts(const struct server *server)
+{
+	return server_steps_counts(server->steps);
+}

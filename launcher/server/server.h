@@ -69,6 +69,8 @@ int server_is_ending(const struct server *server);
 /* The last such request wants the process to end that the client waits for. */
 int server_ends_frontend(const struct server *server);
 uint64_t server_living(const struct server *server);
+/* See server_steps_counts(). */
+const uint64_t *server_counts(const struct server *server);
 /* When one who has steps was last heard, base_now_ns(); 0 = never. Who only asks for statuses, as
  * SmartSim's telemetry does, does not count. */
 uint64_t server_heard_ns(const struct server *server);

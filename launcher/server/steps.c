@@ -17,6 +17,7 @@ struct server_steps {
 	uint64_t first, next;	/* numbers: the oldest that is known, the next to be made */
 	uint64_t living;
 	uint64_t changes;
+	uint64_t counts[SERVER_STATES];
 	struct server_step *table[SERVER_STEPS_MAX];	/* of number N: at N % SERVER_STEPS_MAX */
 };
 
@@ -150,6 +151,7 @@ int server_steps_add(struct server_steps *steps, const struct server_run *run,
 	step->number = steps->next++;
 	steps->living++;
 	steps->changes++;
+	steps->counts[step->state]++;
 	launch_keys_random(&random, sizeof(random));
 	snprintf(step->id, sizeof(step->id), "%07x-%llu", random & 0xfffffff,
 		 (unsigned long long)step->number);
@@ -205,9 +207,22 @@ uint64_t server_steps_changes(const struct server_steps *steps)
 	return steps->changes;
 }
 
+const uint64_t *server_steps_counts(const struct server_steps *steps)
+{
+	return steps->counts;
+}
+
+static void move_count(struct server_steps *steps, const struct server_step *step,
+		       enum server_state state)
+{
+	steps->counts[step->state]--;
+	steps->counts[state]++;
+}
+
 void server_step_enter(struct server_steps *steps, struct server_step *step,
 		       enum server_state state)
 {
+	move_count(steps, step, state);
 	step->state = state;
 	steps->changes++;
 }
@@ -224,6 +239,7 @@ void server_step_over(struct server_steps *steps, struct server_step *step,
 		if (step->codes)
 			step->codes[0] = *code;
 	}
+	move_count(steps, step, state);
 	step->state = state;
 	step->ended_ms = base_day_ms();
 	free(step->text);

@@ -81,6 +81,9 @@ struct server_step *server_steps_find_token(const struct server_steps *steps, co
 /* How many are not over. */
 uint64_t server_steps_living(const struct server_steps *steps);
 
+/* By state: how many are in it, or came to that end ever. SERVER_STATES of them. */
+const uint64_t *server_steps_counts(const struct server_steps *steps);
+
 /* How often a step was added, forgotten or changed in what its status is printed from. */
 uint64_t server_steps_changes(const struct server_steps *steps);
 

@@ -10,7 +10,7 @@ case ${1:-} in
 esac
 
 packages="gcc g++ clang cmake ninja-build pkg-config binutils git util-linux procps
-	libsodium-dev libhwloc-dev libpmix-dev libzmq3-dev libjansson-dev liburing-dev libcriterion-dev
+	libsodium-dev libhwloc-dev libpmix-dev libzmq3-dev libjansson-dev libmicrohttpd-dev liburing-dev libcriterion-dev
 	libfabric-dev libfabric-bin libucx-dev ucx-utils gnuplot-nox python3-zmq strace
 	python3 python3-dev python3-cffi python3-numpy python3-pip python3-setuptools python3-wheel"
 # MPI programs under dlaunch.
