@@ -67,7 +67,8 @@ enum {
 #define AGENT_DEAD_NS (10000 * BASE_MS)
 #define AGENT_ADDRESS_NS (60000 * BASE_MS)	/* until the daemon must have told an address */
 #define AGENT_RESEND_NS (1000 * BASE_MS)	/* no acknowledgement moved */
-#define AGENT_RETRY_LOST_NS (5 * BASE_MS)	/* first attempt after a loss: is it still there? */
+#define AGENT_RETRY_LOST_NS (5 * BASE_MS)	/* first attempts after a loss: is it there? */
+#define AGENT_LOST_NS (40 * BASE_MS)		/* so long they are that often */
 #define AGENT_RETRY_MIN_NS (50 * BASE_MS)
 #define AGENT_RETRY_MAX_NS (2000 * BASE_MS)
 #define AGENT_BLOCKED_NS (5 * BASE_MS)		/* a full pool rings no bell: look again */
@@ -197,7 +198,7 @@ struct agent_link {
 	uint64_t contact_ns;		/* last sign of life, or start of trying */
 	unsigned refusals;		/* in a row, since the connection was lost */
 	uint64_t retry_ns;		/* next attempt to connect */
-	uint64_t backoff_ns;
+	uint64_t backoff_ns, lost_ns;
 
 	/* sending */
 	struct base_list todo;

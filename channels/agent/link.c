@@ -166,6 +166,15 @@ void agent_link_heard(struct agent_link *link)
 		set_silent(link, NULL);
 }
 
+/*
+ * The kernel of an agent that was killed closes its connections before it has closed the socket
+ * that listens: a call may still be taken, and cut. That is no reason to wait longer.
+ */
+static bool just_lost(const struct agent_link *link, uint64_t now)
+{
+	return link->lost && now < link->lost_ns + AGENT_LOST_NS;
+}
+
 void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const char *why)
 {
 	uint64_t now = link->agent->now_ns;
@@ -178,7 +187,8 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 			set_state(link, AGENT_LINK_DOWN);
 		link->refusals = conn->refused ? link->refusals + 1 : 0;
 		link->retry_ns = now + jitter(link->backoff_ns);
-		link->backoff_ns *= 2;
+		if (!just_lost(link, now))
+			link->backoff_ns *= 2;
 		if (link->backoff_ns > AGENT_RETRY_MAX_NS)
 			link->backoff_ns = AGENT_RETRY_MAX_NS;
 		base_log_debug("node %" PRIu32 ": no connection: %s", link->peer_node, why);
@@ -190,6 +200,7 @@ void agent_link_lost(struct agent_link *link, struct agent_conn *conn, const cha
 			return;
 		set_state(link, AGENT_LINK_DOWN);
 		link->lost = true;
+		link->lost_ns = now;
 		link->refusals = 0;
 		link->backoff_ns = AGENT_RETRY_LOST_NS;
 		link->retry_ns = now + jitter(AGENT_RETRY_LOST_NS);

@@ -55,6 +55,46 @@ Test(agent, cut_connections_lose_and_double_nothing)
 	send_many(600, cut);
 }
 
+/* The call that node 0 makes is taken, and cut at once. */
+static void cut_the_call(struct agent_link *link)
+{
+	until(link->out, 60000);
+	fake_enter(0);
+	fabric_mem_cut(link->out->peer);
+	until(!link->out, 60000);
+}
+
+Test(agent, a_call_that_is_cut_is_made_again_soon)
+{
+	struct dhow_address target = fake_channel(1, 0, 64);
+	struct agent_link *link;
+	struct agent *hung;
+
+	start(0);
+	start(1);
+	link = &agents[0]->links[1];
+	fake_stream_open(0, 0, &target);
+	cr_assert(send_one(0, 0, 0, 10));
+	until(stream(0, 0)->deposited == 1, 60000);
+	expect(1, 0, 0, 10);
+	hung = agents[1];
+	agents[1] = NULL;
+	fake_enter(0);
+	fabric_mem_cut(link->conn->peer);
+	until(link->lost, 60000);
+	cr_assert_eq(link->backoff_ns, AGENT_RETRY_LOST_NS);
+	for (int i = 0; i < 5; i++) {
+		link->lost_ns = agents[0]->now_ns + AGENT_DEAD_NS;	/* as if it were now */
+		cut_the_call(link);
+		cr_assert_eq(link->backoff_ns, AGENT_RETRY_LOST_NS, "call %d", i);
+	}
+	link->lost_ns = 0;	/* it is long ago */
+	cut_the_call(link);
+	cr_assert_eq(link->backoff_ns, 2 * AGENT_RETRY_LOST_NS);
+	agents[1] = hung;
+	no_leaks();
+}
+
 Test(agent, lost_frames_are_sent_again)
 {
 	start(0);
