@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "cases.h"
 
-enum { SILENT_MS = 3000, NOTICE_MS = 40000, KILLS_MAX = 1000 };
+enum { SILENT_MS = 3000, NOTICE_MS = 60000, KILLS_MAX = 1000 };
 
 static int compare(const void *a, const void *b)
 {

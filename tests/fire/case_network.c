@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* case_network.c - a network that is cut, loses, repeats, reorders and damages. */
+/* case_network.c - a network that is cut, loses, repeats, reorders, damages and resets. */
 #include "base/clock.h"
 #include "cases.h"
 
-enum { NOTICE_MS = 40000, HEAL_MS = 30000, MANY_MESSAGES = 50 };
+enum { NOTICE_MS = 60000, HEAL_MS = 60000, MANY_MESSAGES = 50 };
 
 static void cut_both(struct rig *rig, int cut)
 {
@@ -164,6 +164,48 @@ bool fire_damage(struct fire_run *run)
 		return false;
 	if (!net->damaged)
 		return rig_fail(&run->rig, "nothing was damaged");
+	fprintf(run->figures, "%.1f MB/s; %u times a new connection; ", mb_per_s,
+		run->rig.nodes[0].connections - 1);
+	injector_print(net, run->figures);
+	fprintf(run->figures, "; ");
+	fire_flows_print(run);
+	return true;
+}
+
+/* The device of node 0 is gone for a while, shorter than what makes a node dead. */
+static bool device_down(struct fire_run *run, unsigned ms)
+{
+	struct rig *rig = &run->rig;
+	int down = space_device(rig->nodes[0].space, false), up;
+	uint64_t healed;
+
+	rig_run(rig, ms);
+	healed = base_now_ns();
+	up = space_device(rig->nodes[0].space, true);
+	if (down || up)
+		return rig_fail(rig, "the device cannot go down and up: %d, %d", down, up);
+	if (!rig_flow_moves(rig, 0, MANY_MESSAGES, HEAL_MS) ||
+	    !rig_flow_moves(rig, 1, MANY_MESSAGES, HEAL_MS))
+		return false;
+	fprintf(run->figures, "device down for %u ms: goes on after %.0f ms; ", ms,
+		rig_ms(healed, base_now_ns()));
+	return true;
+}
+
+bool fire_resets(struct fire_run *run)
+{
+	struct injector *net = run->rig.injector;
+	double mb_per_s;
+
+	if (!fire_flows_start(run))
+		return false;
+	net->reset = 500;
+	mb_per_s = full_speed(run, run->is_long ? 60000 : 3000);
+	net->reset = 0;
+	if (!net->resets)
+		return rig_fail(&run->rig, "nothing was reset");
+	if (!device_down(run, 500) || !fire_flows_check(run))
+		return false;
 	fprintf(run->figures, "%.1f MB/s; %u times a new connection; ", mb_per_s,
 		run->rig.nodes[0].connections - 1);
 	injector_print(net, run->figures);

@@ -21,7 +21,7 @@
 #include "tcp/address.h"
 #include "tcp/wire.h"
 
-enum { STRANGERS = 1000, DRIP_US = 100000, MEANWHILE_MS = 3000, JOIN_MS = 20000 };
+enum { STRANGERS = 1000, DRIP_US = 100000, MEANWHILE_MS = 3000, JOIN_MS = 60000 };
 
 static int knock(const union tcp_address *address)
 {

@@ -49,6 +49,7 @@ bool fire_one_way(struct fire_run *run);
 bool fire_short_cut(struct fire_run *run);
 bool fire_bad_net(struct fire_run *run);
 bool fire_damage(struct fire_run *run);
+bool fire_resets(struct fire_run *run);
 bool fire_strangers(struct fire_run *run);
 
 #endif

@@ -126,6 +126,8 @@ static void take(unsigned from, uint8_t *data, size_t bytes)
 	}
 	if (happens(&injector->damage) && packet_damage(data, bytes, dice()))
 		count(&injector->damaged, 1);
+	if (happens(&injector->reset) && packet_reset(data, &bytes))
+		count(&injector->resets, 1);
 	at_ns = base_now_ns() + get(&injector->delay_us) * UINT64_C(1000);
 	if (jitter_us)
 		at_ns += dice() % (jitter_us * UINT64_C(1000));
@@ -218,7 +220,7 @@ void injector_print(const struct injector *injector, FILE *to)
 		{ "packets", &injector->packets },	{ "lost", &injector->lost },
 		{ "cut off", &injector->cut_off },	{ "repeated", &injector->repeated },
 		{ "reordered", &injector->reordered },	{ "damaged", &injector->damaged },
-		{ "overrun", &injector->overrun },
+		{ "resets", &injector->resets },	{ "overrun", &injector->overrun },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * injector.h - a bad network: a process that carries packets between TUN devices, and loses,
- * repeats, reorders, delays and damages some. It needs no netem in the kernel.
+ * repeats, reorders, delays, damages and resets some. It needs no netem in the kernel.
  */
 #ifndef FIRE_INJECTOR_H
 #define FIRE_INJECTOR_H
@@ -15,11 +15,12 @@
 /* Shared between the injector and who steers it; a store takes effect with the next packet. */
 struct injector {
 	/* written by the case; parts in a million, of packets */
-	_Atomic uint32_t loss, repeat, reorder, damage;
+	_Atomic uint32_t loss, repeat, reorder, damage, reset;
 	_Atomic uint32_t delay_us, jitter_us;
 	_Atomic uint32_t cut[SPACES_MAX];	/* of a sender: bit i = nothing reaches i */
 	/* written by the injector */
-	_Atomic uint64_t packets, bytes, lost, cut_off, repeated, reordered, damaged, overrun;
+	_Atomic uint64_t packets, bytes, lost, cut_off, repeated, reordered, damaged, resets;
+	_Atomic uint64_t overrun;
 };
 
 /* Run for ever, with one TUN descriptor for each of @count namespaces. */

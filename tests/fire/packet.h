@@ -21,4 +21,12 @@ unsigned packet_destination(const uint8_t *packet, size_t bytes);
  */
 bool packet_damage(uint8_t *packet, size_t bytes, uint64_t random);
 
+/**
+ * packet_reset - make a TCP packet with payload the end of its connection, as a firewall or a
+ * host that was started again does: the receiver takes it, since it has the next number.
+ * @bytes: in: of the packet; out: of what it became.
+ * Return: false: it carries less than 64 bytes of TCP payload, and is left alone.
+ */
+bool packet_reset(uint8_t *packet, size_t *bytes);
+
 #endif

@@ -16,14 +16,17 @@
 
 enum { QUEUE_PACKETS = 2000 };
 
-static int bring_up(int socket, const char *name)
+static int bring(int socket, const char *name, bool up)
 {
 	struct ifreq request = { 0 };
 
 	strcpy(request.ifr_name, name);
 	if (ioctl(socket, SIOCGIFFLAGS, &request) < 0)
 		return -errno;
-	request.ifr_flags |= IFF_UP | IFF_RUNNING;
+	if (up)
+		request.ifr_flags |= IFF_UP | IFF_RUNNING;
+	else
+		request.ifr_flags &= ~IFF_UP;
 	return ioctl(socket, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
@@ -53,9 +56,9 @@ static int configure(unsigned index)
 	if (!rc && ioctl(fd, SIOCSIFTXQLEN, &queue) < 0)
 		rc = -errno;
 	if (!rc)
-		rc = bring_up(fd, SPACE_DEVICE);
+		rc = bring(fd, SPACE_DEVICE, true);
 	if (!rc)
-		rc = bring_up(fd, "lo");
+		rc = bring(fd, "lo", true);
 	close(fd);
 	return rc;
 }
@@ -101,5 +104,24 @@ int space_create(unsigned index, int *ret_space, int *ret_tun, char *why, size_t
 	if (rc && space >= 0)
 		close(space);
 	*ret_space = rc ? -1 : space;
+	return rc;
+}
+
+int space_device(int space, bool up)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -1, rc = 0;
+
+	if (home < 0 || setns(space, CLONE_NEWNET) < 0)
+		rc = -errno;
+	if (!rc)
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (!rc)
+		rc = fd < 0 ? -errno : bring(fd, SPACE_DEVICE, up);
+	if (home >= 0 && setns(home, CLONE_NEWNET) < 0 && !rc)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (home >= 0)
+		close(home);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #ifndef FIRE_SPACE_H
 #define FIRE_SPACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Of namespace number @index, 0 to 7. */
@@ -21,5 +22,8 @@ enum { SPACE_FIRST = 1, SPACES_MAX = 8 };	/* last byte of the first one's addres
  * Return: 0; negative errno. The caller stays where it was.
  */
 int space_create(unsigned index, int *ret_space, int *ret_tun, char *why, size_t why_bytes);
+
+/* Its device goes down, or up again. 0; negative errno. The caller stays where it was. */
+int space_device(int space, bool up);
 
 #endif
