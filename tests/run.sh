@@ -65,7 +65,7 @@ run() {
 	echo "== $name"
 	log=$(mktemp) || exit 1
 	# Many tests wait more than they work; those that look at the whole machine run alone.
-	ctest --test-dir "$directory" -j "$(nproc)" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log"
+	ctest --test-dir "$directory" -j "$((2 * $(nproc)))" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log"
 	[ "${PIPESTATUS[0]}" -eq 0 ] || result=FAILED
 	line=$(grep -E 'tests passed|No tests were found' "$log" | tail -n 1)
 	line+=$(totals "$directory/Testing/Temporary/LastTest.log")
