@@ -12,13 +12,15 @@ case ${1:-} in
 -*) echo "all.sh: unknown option '$1'"; echo "try: tests/conformance/all.sh [--long] [BUILD]"; exit 2 ;;
 esac
 source=$(cd "$(dirname "$0")/../.." && pwd)
-build=${1:-$source/build/release}
+build=${1:-$source/build}
 tests=$build/tests
 if [ ! -d "$tests" ]; then
 	echo "all.sh: no tests in '$build'"
-	echo "try: cmake --preset release && cmake --build build/release"
+	echo "try: cmake --preset release && cmake --build --preset release"
 	exit 2
 fi
+build=$(cd "$build" && pwd)	# the build with the wheel has a folder of its own
+tests=$build/tests
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 bad=0 ran=0
