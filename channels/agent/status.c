@@ -61,7 +61,7 @@ static json_t *agent_json(const struct agent *agent)
 			 "waiting", (json_int_t)totals.waiting,
 			 "longest", (json_int_t)totals.longest,
 			 "pool", "bytes", (json_int_t)totals.pool_bytes,
-			 "free", (json_int_t)totals.pool_free_bytes);
+			 "outbound", (json_int_t)totals.outbound_bytes);
 }
 
 static json_t *link_json(const struct agent_link *link)

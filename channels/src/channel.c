@@ -279,8 +279,8 @@ static struct dhow_channel *new_entry(struct segment *segment, uint32_t index, u
 
 	/* C1: pairs with C2 in claim_entry(). */
 	if (!channel)
-		atomic_store_explicit(&segment->channels[index].word, WORD(0, CHANNEL_FREE, 0),
-				      memory_order_release);
+		atomic_store_explicit(&segment->channels[index].word,
+				      WORD(generation, CHANNEL_FREE, 0), memory_order_release);
 	return channel;
 }
 

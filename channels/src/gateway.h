@@ -76,12 +76,14 @@ uint32_t gateway_nodes(const struct dhow_gateway *gateway);
 /* The node's segment, to be registered with the fabric; and a pointer's offset in it. */
 void gateway_segment(const struct dhow_gateway *gateway, void **ret_base, size_t *ret_bytes);
 
-/* What the node's segment holds: values of a moment. Cost: a walk over all channels and the pool's
- * tree, for people and metrics. */
+/* What the node's segment holds: values of a moment, for people and metrics. Cost: a look at each
+ * channel that there ever was at once. How much of the pool is free is not among them: that is a
+ * walk over its tree, milliseconds for a large pool, while messages wait. */
 struct gateway_totals {
 	uint32_t channels;		/* that are open, the gateway's own not counted */
 	uint64_t waiting, longest;	/* messages in all of them, and in the fullest */
-	uint64_t pool_bytes, pool_free_bytes;
+	uint64_t pool_bytes;
+	uint64_t outbound_bytes;	/* of it, in messages for other nodes */
 };
 void gateway_totals(const struct dhow_gateway *gateway, struct gateway_totals *ret_totals);
 

@@ -4,14 +4,11 @@
 
 #include <stdatomic.h>
 
-#include "src/heap.h"
 #include "src/layout.h"
 #include "src/segment.h"
 
-static bool is_channel(const struct shm_channel *shm)
+static bool is_open_channel(const struct shm_channel *shm, uint64_t word)
 {
-	uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed);
-
 	return WORD_STATE(word) == CHANNEL_OPEN &&
 	       atomic_load_explicit(&shm->kind, memory_order_relaxed) == KIND_CHANNEL;
 }
@@ -29,20 +26,22 @@ static uint64_t waiting_in(const struct shm_channel *shm)
 void totals_count(const struct segment *segment, struct gateway_totals *ret_totals)
 {
 	struct gateway_totals totals = { .pool_bytes = segment->data_bytes };
-	struct heap_stats heap;
 
-	for (uint32_t i = 0; i < LAYOUT_CHANNELS; i++) {
-		uint64_t waiting;
+	totals.outbound_bytes = atomic_load_explicit(&segment->shm->outbound, memory_order_relaxed);
+	/* The lowest free entry is taken first, so none was used behind one that never was. */
+	for (uint32_t i = LAYOUT_GATEWAY + 1; i < LAYOUT_CHANNELS; i++) {
+		const struct shm_channel *shm = &segment->channels[i];
+		uint64_t word = atomic_load_explicit(&shm->word, memory_order_relaxed), waiting;
 
-		if (i == LAYOUT_GATEWAY || !is_channel(&segment->channels[i]))
+		if (word == 0)
+			break;
+		if (!is_open_channel(shm, word))
 			continue;
-		waiting = waiting_in(&segment->channels[i]);
+		waiting = waiting_in(shm);
 		totals.channels++;
 		totals.waiting += waiting;
 		if (waiting > totals.longest)
 			totals.longest = waiting;
 	}
-	heap_stats(segment, &heap);
-	totals.pool_free_bytes = heap.free_bytes;
 	*ret_totals = totals;
 }

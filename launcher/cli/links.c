@@ -161,9 +161,8 @@ static void print_node(const json_t *agent)
 		return;
 	printf("  %lld channels open, %lld messages wait, at most %lld in one; ",
 	       number(channels, "open"), number(channels, "waiting"), number(channels, "longest"));
-	printf("pool %.1f of %.1f MB in use\n",
-	       (double)(number(pool, "bytes") - number(pool, "free")) / 1e6,
-	       (double)number(pool, "bytes") / 1e6);
+	printf("%.1f MB of a pool of %.1f MB wait for other nodes\n",
+	       (double)number(pool, "outbound") / 1e6, (double)number(pool, "bytes") / 1e6);
 }
 
 void launch_links_print(const json_t *agents)

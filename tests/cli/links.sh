@@ -20,14 +20,14 @@ expect_equal 2 "$(wc -l <"$work/pids")" "agents of the run"
 for pid in $(cat "$work/pids"); do
 	expect_text out "^agent $pid: job [0-9a-f]+, node [01] of 2, (uring|epoll), security mac"
 	grep -A1 "^agent $pid:" "$work/out" | tail -n 1 | grep -Eq \
-		'^  [0-9]+ channels open, 0 messages wait, .* pool [0-9.]+ of [1-9][0-9.]+ MB' &&
+		'^  [0-9]+ channels open, 0 messages wait, .* 0\.0 MB of a pool of [1-9][0-9.]+ MB wait' &&
 		pass || fail "agent $pid does not tell of channels: $(cat "$work/out")"
 	grep -A3 "^agent $pid:" "$work/out" | tail -n 1 |
 		grep -Eq '^ +[01] up +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9][0-9]* .* [0-9]+/64 ' && pass ||
 		fail "agent $pid has no link with frames: $(cat "$work/out")"
 done
 expect_exit 0 "$dhow" ps --links --json
-for key in messages_sent frames_sent retransmits credits rtt_min_ns bytes_received calls open waiting free; do
+for key in messages_sent frames_sent retransmits credits rtt_min_ns bytes_received calls open waiting outbound; do
 	expect_text out "\"$key\": [0-9]+"
 done
 # Another user is told nothing, whatever it asks.
