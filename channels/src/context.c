@@ -54,6 +54,12 @@ void context_secret(uint8_t ret_secret[DHOW_SECRET_BYTES])
 
 /* ---- segments ---- */
 
+/* Each segment that a process has mapped is the first member of a pool. */
+static struct dhow_pool *pool_of(struct segment *segment)
+{
+	return (struct dhow_pool *)(void *)segment;
+}
+
 static void remove_pool(struct dhow_pool *pool)
 {
 	uint32_t me = pool->segment.me;
@@ -70,22 +76,29 @@ static void remove_pool(struct dhow_pool *pool)
 	free(pool);
 }
 
+static bool is_closed(const struct dhow_pool *pool)
+{
+	return atomic_load_explicit(&pool->is_closed, memory_order_relaxed);
+}
+
+static void unmap_if_unused(struct dhow_pool *pool)
+{
+	struct node_request request = { .op = NODE_SEGMENT_DROP, .value = pool->segment.id };
+
+	if (!is_closed(pool) || pool->borrowers || channel_any_open(&pool->segment) ||
+	    heap_owns(&pool->segment, &pool->owned_at))
+		return;
+	atomic_fetch_sub_explicit(&ctx.closed, 1, memory_order_relaxed);
+	connection_tell(&request);
+	remove_pool(pool);
+}
+
 /* Closed pools that are not in use any more. */
 static void unmap_unused(void)
 {
-	struct node_request request = { .op = NODE_SEGMENT_DROP };
-
-	for (unsigned i = 0; i < SEGMENT_MAX; i++) {
-		struct dhow_pool *pool = ctx.pools[i];
-
-		if (!pool || !pool->is_closed || pool->borrowers ||
-		    channel_any_open(&pool->segment) || heap_owns(&pool->segment))
-			continue;
-		atomic_fetch_sub_explicit(&ctx.closed, 1, memory_order_relaxed);
-		request.value = pool->segment.id;
-		connection_tell(&request);
-		remove_pool(pool);
-	}
+	for (unsigned i = 0; i < SEGMENT_MAX; i++)
+		if (ctx.pools[i])
+			unmap_if_unused(ctx.pools[i]);
 }
 
 static int add_pool(int fd, struct dhow_pool **ret_pool)
@@ -116,6 +129,7 @@ static int add_pool(int fd, struct dhow_pool **ret_pool)
 		free(pool);
 		return dhow_fail(rc, "at most %d processes may use a segment", LAYOUT_PROCESSES);
 	}
+	pool->owned_at = 1;
 	ctx.pools[slot] = pool;
 	*ret_pool = pool;
 	return 0;
@@ -135,8 +149,8 @@ void context_close_pool(struct dhow_pool *pool)
 {
 	pthread_mutex_lock(&ctx.lock);
 	/* After dhow_fini(), or in a forked child, the pools are gone. */
-	if (ctx.users && ctx.pid == getpid() && pool != ctx.node && !pool->is_closed) {
-		pool->is_closed = true;
+	if (ctx.users && ctx.pid == getpid() && pool != ctx.node && !is_closed(pool)) {
+		atomic_store_explicit(&pool->is_closed, true, memory_order_relaxed);
 		atomic_fetch_add_explicit(&ctx.closed, 1, memory_order_relaxed);
 		unmap_unused();
 	}
@@ -154,24 +168,26 @@ void context_unmap_unused(void)
 
 void context_free_block(struct segment *segment, uint32_t block)
 {
-	if (atomic_load_explicit(&ctx.closed, memory_order_relaxed) == 0) {
+	struct dhow_pool *pool = pool_of(segment);
+
+	if (!is_closed(pool)) {
 		heap_free_mine(segment, block);
 		return;
 	}
 	/* Once the block is free others may unmap the segment, which is still read then. */
 	pthread_mutex_lock(&ctx.lock);
 	heap_free_mine(segment, block);
-	unmap_unused();
+	unmap_if_unused(pool);
 	pthread_mutex_unlock(&ctx.lock);
 }
 
 void context_return(struct segment *segment)
 {
-	struct dhow_pool *pool = (struct dhow_pool *)(void *)segment;
+	struct dhow_pool *pool = pool_of(segment);
 
 	pthread_mutex_lock(&ctx.lock);
 	pool->borrowers--;
-	unmap_unused();
+	unmap_if_unused(pool);
 	pthread_mutex_unlock(&ctx.lock);
 }
 

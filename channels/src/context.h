@@ -5,6 +5,7 @@
 #ifndef CHANNELS_CONTEXT_H
 #define CHANNELS_CONTEXT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <dhow/dhow.h>
@@ -16,7 +17,9 @@ struct dhow_pool {
 	struct segment segment;
 	/* guarded by the context's lock */
 	uint32_t borrowers;	/* context_segment() without context_return() */
-	bool is_closed;		/* by dhow_pool_close(); mapped for as long as it is in use */
+	uint32_t owned_at;	/* a block that this process had; see heap_owns() */
+	/* By dhow_pool_close(): mapped for as long as it is in use. Also read without the lock. */
+	_Atomic bool is_closed;
 };
 
 /* Set dhow_error_text() and return @rc, so that it is one line: return dhow_fail(...). */

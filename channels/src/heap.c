@@ -347,17 +347,23 @@ void heap_recover(struct segment *segment, uint32_t dead)
 	wait_wake_all(&segment->shm->wait_block, segment);
 }
 
-bool heap_owns(const struct segment *segment)
+static bool is_mine(const struct segment *segment, uint32_t block)
+{
+	uint64_t word = heap_word(segment, block);
+	unsigned state = WORD_STATE(word);
+
+	return WORD_OWNER(word) == segment->me &&
+	       (state == BLOCK_OWNED || state == BLOCK_CHANGING || state == BLOCK_RESERVED);
+}
+
+bool heap_owns(const struct segment *segment, uint32_t *at)
 {
 	uint32_t end = tree_end(segment);
 
-	for (uint32_t block = 1; block < end; block++) {
-		uint64_t word = heap_word(segment, block);
-		unsigned state = WORD_STATE(word);
-
-		if (WORD_OWNER(word) == segment->me &&
-		    (state == BLOCK_OWNED || state == BLOCK_CHANGING || state == BLOCK_RESERVED))
+	for (uint32_t i = 1; i < end; i++) {
+		if (is_mine(segment, *at))
 			return true;
+		*at = *at + 1 < end ? *at + 1 : 1;
 	}
 	return false;
 }

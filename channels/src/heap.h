@@ -43,8 +43,9 @@ uint64_t heap_bytes(const struct segment *segment, uint32_t block);
 /* The block that starts at @data and holds @bytes by its word, or 0. */
 uint64_t heap_word(const struct segment *segment, uint32_t block);
 
-/* Has this process a block, or one half done? */
-bool heap_owns(const struct segment *segment);
+/* Has this process a block, or one half done? The search begins at block *@at (1 the first time),
+ * where it had one when it was last asked: cheap for who asks again and again. */
+bool heap_owns(const struct segment *segment, uint32_t *at);
 
 /* Finish or undo what dead process @dead left; free what it owned. Idempotent. */
 void heap_recover(struct segment *segment, uint32_t dead);

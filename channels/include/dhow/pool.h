@@ -65,7 +65,8 @@ struct dhow_pool *dhow_pool_default(void);
 /* Give up the handle; NULL is allowed. Channels and messages of the pool may still be in use: its
  * memory leaves the address space of this process when the last of them is closed or freed, or with
  * dhow_fini(). Those of other processes stay. Thread-safe, but @pool itself is gone: no call that
- * is given it may run meanwhile. The node's own pool is never closed. */
+ * is given it, and no dhow_message_free() of its messages, may run meanwhile; afterwards each of
+ * those takes a lock and a look for another one. The node's own pool is never closed. */
 void dhow_pool_close(struct dhow_pool *pool);
 
 /* Fill @ret_stats. Cost: a walk over the pool's tree; not for hot paths. Thread-safe. */
