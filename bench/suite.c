@@ -383,6 +383,7 @@ int main(int argc, char **argv)
 	const struct argp argp = { option_table, take, NULL, doc, NULL, NULL, NULL };
 	struct settings settings = { 0 };
 	struct suite_progress progress;
+	struct base_err err;
 	char folder[] = "/tmp/dhow-bench-XXXXXX";
 	json_t *report;
 	int failed = 0, rc;
@@ -395,9 +396,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	report = open_report(&settings);
-	rc = suite_signals_open();
+	rc = suite_signals_open(&err);
 	if (!report || rc || !mkdtemp(folder)) {
-		fprintf(stderr, "bench: cannot start: %s\n", strerror(rc ? -rc : errno));
+		fprintf(stderr, "bench: cannot start: %s\n", rc ? err.text : strerror(errno));
 		return 1;
 	}
 	suite_progress_open(&progress, settings.count);

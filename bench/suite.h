@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /* How far all is; drawn as a bar on stderr if that is a terminal. */
 struct suite_progress {
 	unsigned part, parts;	/* from 0 */
@@ -23,8 +25,8 @@ void suite_progress_draw(struct suite_progress *progress, unsigned done, unsigne
 void suite_progress_erase(struct suite_progress *progress);
 
 /* From now on SIGINT, SIGTERM and SIGHUP end the benchmark that runs, and suite_run() returns
- * -EINTR. Return: 0 or negative errno. */
-int suite_signals_open(void);
+ * -EINTR. Return: 0; negative errno with @reterr filled. */
+int suite_signals_open(struct base_err *reterr);
 
 struct suite_command {
 	char *const *argv;	/* [0]: path */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "base/spawn.h"
 
 enum { BAR = 24, GRACE_S = 10, LINE_BYTES = 512, READ_BYTES = 4096 };
@@ -63,19 +64,13 @@ void suite_progress_draw(struct suite_progress *progress, unsigned done, unsigne
 	progress->is_drawn = true;
 }
 
-int suite_signals_open(void)
+int suite_signals_open(struct base_err *reterr)
 {
-	sigset_t set;
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return signals < 0 ? -errno : 0;
+	signals = base_signals_open(numbers, sizeof(numbers) / sizeof(*numbers), reterr);
+	signal(SIGPIPE, SIG_DFL);	/* `dhow bench | head` ends with head */
+	return signals < 0 ? signals : 0;
 }
 
 /* "progress: 3/14 oneway copy-spin 64" is for us, all else for the user. */
