@@ -130,6 +130,15 @@ static double full_speed(struct fire_run *run, unsigned ms)
 	return (double)bytes * 1e3 / (double)(base_now_ns() - start);
 }
 
+static void print_figures(struct fire_run *run, double mb_per_s)
+{
+	fprintf(run->figures, "%.1f MB/s; %u times a new connection; ", mb_per_s,
+		run->rig.nodes[0].connections - 1);
+	injector_print(run->rig.injector, run->figures);
+	fprintf(run->figures, "; ");
+	fire_flows_print(run);
+}
+
 bool fire_bad_net(struct fire_run *run)
 {
 	struct injector *net = run->rig.injector;
@@ -143,10 +152,7 @@ bool fire_bad_net(struct fire_run *run)
 	mb_per_s = full_speed(run, run->is_long ? 60000 : 5000);
 	if (!fire_flows_check(run))
 		return false;
-	fprintf(run->figures, "%.1f MB/s; ", mb_per_s);
-	injector_print(net, run->figures);
-	fprintf(run->figures, "; ");
-	fire_flows_print(run);
+	print_figures(run, mb_per_s);
 	return true;
 }
 
@@ -164,11 +170,7 @@ bool fire_damage(struct fire_run *run)
 		return false;
 	if (!net->damaged)
 		return rig_fail(&run->rig, "nothing was damaged");
-	fprintf(run->figures, "%.1f MB/s; %u times a new connection; ", mb_per_s,
-		run->rig.nodes[0].connections - 1);
-	injector_print(net, run->figures);
-	fprintf(run->figures, "; ");
-	fire_flows_print(run);
+	print_figures(run, mb_per_s);
 	return true;
 }
 
@@ -206,10 +208,6 @@ bool fire_resets(struct fire_run *run)
 		return rig_fail(&run->rig, "nothing was reset");
 	if (!device_down(run, 500) || !fire_flows_check(run))
 		return false;
-	fprintf(run->figures, "%.1f MB/s; %u times a new connection; ", mb_per_s,
-		run->rig.nodes[0].connections - 1);
-	injector_print(net, run->figures);
-	fprintf(run->figures, "; ");
-	fire_flows_print(run);
+	print_figures(run, mb_per_s);
 	return true;
 }
