@@ -8,16 +8,21 @@
 #include "cli/links.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 16 * 1024, AGENTS_MAX = 1024, LINKS_MAX = 1 << 16 };
+#include "base/clock.h"
+
+enum {
+	ANSWER_BYTES = 16 * 1024, AGENTS_MAX = 1024, LINKS_MAX = 1 << 16,
+	WAIT_MS = 1000,		/* for all agents that do not answer */
+};
 
 struct place {
 	int uid, pid;
@@ -57,18 +62,15 @@ static size_t find(struct place *places)
 /* Return: a descriptor; negative errno. */
 static int call(const struct place *place)
 {
-	const struct timeval limit = { .tv_sec = 1 };
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int bytes = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "dhow-agent-%d-%d",
 			     place->uid, place->pid);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), rc = 0;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), rc = 0;
 	struct ucred who = { 0 };
 	socklen_t who_bytes = sizeof(who);
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&name,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)bytes)) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_bytes) < 0)
@@ -81,14 +83,27 @@ static int call(const struct place *place)
 	return rc;
 }
 
-/* Read what it tells. Return: an object, without "links" if it said nothing. */
-static json_t *listen_to(int fd, const struct place *place)
+/* Its next packet. Return: bytes; 0 that was all; -1 nothing came in time, or it is gone. */
+static ssize_t hear(int fd, char answer[ANSWER_BYTES], uint64_t deadline_ns)
+{
+	struct pollfd one = { .fd = fd, .events = POLLIN };
+	ssize_t bytes;
+
+	do
+		bytes = recv(fd, answer, ANSWER_BYTES, 0);
+	while (bytes < 0 && (errno == EINTR ||
+			     (errno == EAGAIN && poll(&one, 1, base_poll_ms(deadline_ns)) > 0)));
+	return bytes;
+}
+
+/* Read what it tells. Return: an object, with "error" if it did not tell all. */
+static json_t *listen_to(int fd, const struct place *place, uint64_t deadline_ns)
 {
 	static char answer[ANSWER_BYTES];
 	json_t *agent = NULL, *links = json_array();
 	ssize_t bytes = 0;
 
-	for (int i = 0; i <= LINKS_MAX && (bytes = recv(fd, answer, sizeof(answer), 0)) > 0; i++) {
+	for (int i = 0; i <= LINKS_MAX && (bytes = hear(fd, answer, deadline_ns)) > 0; i++) {
 		json_t *object = json_loadb(answer, (size_t)bytes, 0, NULL);
 
 		if (i == 0)
@@ -109,22 +124,25 @@ static json_t *listen_to(int fd, const struct place *place)
 json_t *launch_links_list(void)
 {
 	static struct place places[AGENTS_MAX];
+	static int fds[AGENTS_MAX];
 	size_t count = find(places);
+	uint64_t deadline_ns = base_now_ns() + WAIT_MS * BASE_MS;
 	json_t *list = json_array();
 
+	/* First all are asked: who is slow keeps the others from nothing. */
+	for (size_t i = 0; i < count; i++)
+		fds[i] = call(&places[i]);
 	for (size_t i = 0; i < count; i++) {
-		int fd = call(&places[i]);
-
-		if (fd == -ECONNREFUSED)
+		if (fds[i] == -ECONNREFUSED)
 			continue;	/* it has ended meanwhile */
-		if (fd < 0) {
+		if (fds[i] < 0) {
 			json_array_append_new(list, json_pack("{s:i, s:s, s:[]}", "pid",
 							      places[i].pid, "error",
-							      strerror(-fd), "links"));
+							      strerror(-fds[i]), "links"));
 			continue;
 		}
-		json_array_append_new(list, listen_to(fd, &places[i]));
-		close(fd);
+		json_array_append_new(list, listen_to(fds[i], &places[i], deadline_ns));
+		close(fds[i]);
 	}
 	return list;
 }

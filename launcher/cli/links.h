@@ -6,8 +6,8 @@
 #include <jansson.h>
 
 /* An object for each agent of this user (root: of all users) in this network namespace, as the
- * agent tells it, with its "links". One that does not answer within a second has "error".
- * Return: a new array, by pid. */
+ * agent tells it, with its "links". One that does not answer has "error". Takes a second at most,
+ * however many there are. One thread at a time. Return: a new array, by pid. */
 json_t *launch_links_list(void);
 
 /* The same for people. */

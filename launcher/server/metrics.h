@@ -32,7 +32,7 @@ struct server_metrics {
 void server_metrics_init(struct server_metrics *metrics, json_t *(*agents)(void));
 /* From the server's thread; cost: a copy. */
 void server_metrics_publish(struct server_metrics *metrics, const struct server_numbers *numbers);
-/* From any thread; may wait a second for each agent that does not answer. */
+/* From one thread, any; may wait a second for agents that do not answer. */
 void server_metrics_print(struct server_metrics *metrics, struct launch_writer *writer);
 
 #endif

@@ -30,6 +30,13 @@ expect_exit 0 "$dhow" ps --links --json
 for key in messages_sent frames_sent retransmits credits rtt_min_ns bytes_received calls open waiting outbound; do
 	expect_text out "\"$key\": [0-9]+"
 done
+# One that is stopped says nothing, and keeps nobody else from being told of.
+first=$(head -n 1 "$work/pids")
+kill -STOP "$first"
+expect_exit 0 "$dhow" ps --links
+kill -CONT "$first"
+expect_text out "^agent $first: it does not answer"
+expect_text out "^agent $(tail -n 1 "$work/pids"): job"
 # Another user is told nothing, whatever it asks.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$work"
