@@ -94,6 +94,24 @@ int base_spawn_find(const char *name, const char *path, const char *cwd, char *r
 	return worst;
 }
 
+int base_spawn_beside(const char *name, const char *const *places, char *ret_path)
+{
+	char self[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	ret_path[0] = 0;
+	self[n > 0 ? n : 0] = 0;
+	slash = strrchr(self, '/');
+	if (!slash)
+		return -ENOENT;
+	*slash = 0;
+	for (; *places; places++)
+		if (snprintf(ret_path, PATH_MAX, "%s/%s%s", self, *places, name) < PATH_MAX &&
+		    access(ret_path, X_OK) == 0)
+			return 0;
+	return -ENOENT;
+}
+
 int base_spawn_exit_code(int rc)
 {
 	return rc == -ENOENT ? 127 : 126;

@@ -56,6 +56,15 @@ struct base_spawn {
  */
 int base_spawn_find(const char *name, const char *path, const char *cwd, char *ret_path);
 
+/**
+ * base_spawn_beside - find a program that belongs to this one.
+ * @places: from the folder of this program: "" or "../bin/"; NULL at the end.
+ * @ret_path: at least PATH_MAX bytes; the last place if it is in none.
+ *
+ * Return: 0; -ENOENT it is in none of them, or our own place is not known.
+ */
+int base_spawn_beside(const char *name, const char *const *places, char *ret_path);
+
 /* The exit code by which shells tell the two apart: 127 not found, 126 not executable. */
 int base_spawn_exit_code(int rc);
 
